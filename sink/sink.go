@@ -1,0 +1,59 @@
+// Package sink defines what a pipeline writes to.
+//
+// A sink stores, atomically with the rows of each table, a Mark: the name of the commit and the state that a restart
+// needs. So the question "did the last commit of this table land?" is answered by the sink itself, whatever happened to
+// the process between the commit and the saving of its own state. Package sinktest has the suite that each sink passes.
+package sink
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/schema/row"
+)
+
+// ErrTransient marks errors after which starting again at the last checkpoint may help.
+var ErrTransient = errors.New("transient sink error")
+
+// ErrFenced marks a commit that was refused because a later epoch of the same pipeline has written to the table: another
+// daemon has taken over (invariant I12).
+var ErrFenced = errors.New("fenced by a later epoch")
+
+// A Mark names one commit of one table. The zero Mark means none yet.
+type Mark struct {
+	// Run is the number of the daemon's start, +1 each: of two daemons on the same tables the one with the lower Run is
+	// fenced. Epoch is the number of the commit, +1 each, never reused.
+	Run, Epoch uint64
+	Position   string // the source position that the commit covers, for people
+	State      []byte // what a restart needs, opaque here
+}
+
+// A Sink is a place for tables. Table names are the sink's, after routing; "table" in its errors too. An error that
+// concerns one table only is or wraps *schema.TableError (several are joined); any other error ends the attempt.
+type Sink interface {
+	// Marks returns the newest committed Mark of this pipeline for each of the tables; tables without one are left out.
+	Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]Mark, error)
+	// Evolve makes the sink's table match c.After: creates it, changes it, or for a nil After drops or keeps it, by
+	// configuration. Repeating it is harmless, also after a crash half way. No Txn is open on that table meanwhile.
+	Evolve(ctx context.Context, c *schema.Change) error
+	// Begin opens a transaction. It may be filled while the previous one commits; commits never overlap (invariant I2).
+	Begin(ctx context.Context) (Txn, error)
+	Close() error
+}
+
+// A Txn is a sink's unit of work. It holds whole source transactions (invariant I4), and one version of each table
+// (invariant I5).
+type Txn interface {
+	// Write stages rows; it owns b and frees it. Rows of one table come in order, by one goroutine at a time; different
+	// tables may be written concurrently.
+	Write(ctx context.Context, b *row.Batch) error
+	// Bytes is what the transaction holds in memory or has staged, roughly: the engine cuts large ones early.
+	Bytes() int64
+	// Commit makes the staged rows of each table durable together with its Mark. marks has an entry for each table that
+	// was written to. When only some tables fail, their errors are joined *schema.TableErrors, and the others are
+	// committed. An outcome that stays unknown is an ErrTransient: the marks tell after a restart.
+	Commit(ctx context.Context, marks map[schema.Name]Mark) error
+	// Abort drops what is staged. It is safe after Commit.
+	Abort() error
+}
