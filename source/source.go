@@ -51,6 +51,7 @@ type Copied struct {
 	Table    schema.Name
 	Progress []byte // what to resume the table's snapshot with, opaque
 	Rows     int64  // rows placed by this step
+	Dropped  int64  // rows of the step's chunks that the log had overtaken, and that were left out
 	Chunks   int64  // chunks placed by this step
 	Done     bool   // the snapshot of the table is whole
 }
