@@ -1,0 +1,305 @@
+// Package servers owns the real database servers of the tests: it installs them into the user's cache folder on first
+// use, starts them on private ports and folders, and ends them, whatever happens to the test binary.
+//
+// A test that may share a server takes [SharedMariaDB] or [SharedMySQL] (one server per version for the whole test
+// binary) and makes a database of its own with [Server.Database]. A test that stops its server or needs options of its
+// own takes [MariaDB] or [MySQL]. All of them skip the test under -short.
+//
+// The environment variables CDCSYNC_MARIADB and CDCSYNC_MYSQL replace every version that the tests ask for; the value
+// `none` skips the tests of that flavour. That is how `make test-matrix` runs the same tests on other versions.
+package servers
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql" // the driver of DB
+)
+
+// A Flavour is a kind of server; its value is the name of its script.
+type Flavour string
+
+// The flavours.
+const (
+	FlavourMariaDB Flavour = "mariadb"
+	FlavourMySQL   Flavour = "mysql"
+)
+
+// A Server is a running database server. It listens on 127.0.0.1 only, has its binary log on in ROW format with full row
+// images and metadata, GTIDs on, and is not synced to disk at each commit: it survives a kill -9, not a power cut.
+type Server struct {
+	Flavour Flavour
+	Version string // as asked for: "10.11", "9.7"
+	Addr    string // host:port
+	Host    string
+	Port    int
+	User    string // the superuser, without password
+	Dir     string // has log (what the server said), pid, and data with the data and the binary log
+
+	options []string
+	pool    *sql.DB
+}
+
+// MariaDB starts a private server of that version with additional server options, which ends with the test.
+func MariaDB(t testing.TB, version string, options ...string) *Server {
+	t.Helper()
+	return private(t, FlavourMariaDB, version, options)
+}
+
+// MySQL starts a private server of that version with additional server options, which ends with the test.
+func MySQL(t testing.TB, version string, options ...string) *Server {
+	t.Helper()
+	return private(t, FlavourMySQL, version, options)
+}
+
+// SharedMariaDB returns the test binary's server of that version. Do not stop it or change its global variables.
+func SharedMariaDB(t testing.TB, version string) *Server {
+	t.Helper()
+	return shared(t, FlavourMariaDB, version)
+}
+
+// SharedMySQL returns the test binary's server of that version. Do not stop it or change its global variables.
+func SharedMySQL(t testing.TB, version string) *Server {
+	t.Helper()
+	return shared(t, FlavourMySQL, version)
+}
+
+// Each runs f as a subtest on the shared MariaDB 10.11 and the shared MySQL 9.7.
+func Each(t *testing.T, f func(t *testing.T, s *Server)) {
+	t.Helper()
+	t.Run("mariadb", func(t *testing.T) { f(t, SharedMariaDB(t, "10.11")) })
+	t.Run("mysql", func(t *testing.T) { f(t, SharedMySQL(t, "9.7")) })
+}
+
+// DB returns a pool of connections of the superuser, without a default database, in UTC.
+func (s *Server) DB(t testing.TB) *sql.DB {
+	t.Helper()
+	return s.pool
+}
+
+// DSN is what go-sql-driver needs to connect as the superuser, in UTC, to that database, which may be empty.
+func (s *Server) DSN(database string) string {
+	return fmt.Sprintf("%s@tcp(%s)/%s?multiStatements=true&interpolateParams=true&time_zone=%%27%%2B00:00%%27", s.User, s.Addr, database)
+}
+
+// Exec runs statements one after another, each on any connection of the pool.
+func (s *Server) Exec(t testing.TB, statements ...string) {
+	t.Helper()
+	for _, q := range statements {
+		if _, err := s.pool.ExecContext(t.Context(), q); err != nil {
+			t.Fatalf("exec %.200q: %v", q, err)
+		}
+	}
+}
+
+// Value returns the first column of the first row of a query, as text; NULL is empty.
+func (s *Server) Value(t testing.TB, query string) string {
+	t.Helper()
+	rows, err := s.pool.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatalf("query %.200q: %v", query, err)
+	}
+	defer func() { _ = rows.Close() }()
+	cols, err := rows.Columns()
+	if err != nil || !rows.Next() {
+		t.Fatalf("query %.200q: no row: %v, %v", query, err, rows.Err())
+	}
+	values := make([]any, len(cols))
+	var first sql.NullString
+	for i := range values {
+		values[i] = new(sql.RawBytes)
+	}
+	values[0] = &first
+	if err := rows.Scan(values...); err != nil {
+		t.Fatalf("query %.200q: %v", query, err)
+	}
+	return first.String
+}
+
+var (
+	databaseMu sync.Mutex
+	databases  = map[string]int{}
+)
+
+// Database creates an empty database named after the test, and returns its name.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
+	name = name[:min(len(name), 40)]
+	databaseMu.Lock()
+	databases[name]++
+	if n := databases[name]; n > 1 {
+		name += "_" + strconv.Itoa(n)
+	}
+	databaseMu.Unlock()
+	s.Exec(t, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4")
+	return name
+}
+
+// Kill9 ends the server as a crash would, and returns when it is gone.
+func (s *Server) Kill9(t testing.TB) {
+	t.Helper()
+	if err := s.halt("KILL"); err != nil {
+		t.Fatalf("kill server: %v", err)
+	}
+}
+
+// Stop ends the server in an orderly way, and returns when it is gone.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	if err := s.halt("TERM"); err != nil {
+		t.Fatalf("stop server: %v", err)
+	}
+}
+
+// Restart starts a stopped or killed server again, on the same port and data; options are added to those it had.
+func (s *Server) Restart(t testing.TB, options ...string) {
+	t.Helper()
+	s.options = append(s.options, options...)
+	if err := s.start(); err != nil {
+		t.Fatalf("restart server: %v", err)
+	}
+}
+
+// Log is the path of the file with what the server said.
+func (s *Server) Log() string { return filepath.Join(s.Dir, "log") }
+
+func private(t testing.TB, flavour Flavour, version string, options []string) *Server {
+	t.Helper()
+	version = choose(t, flavour, version)
+	s, err := launch(flavour, version, options)
+	if err != nil {
+		t.Fatalf("start %s %s: %v", flavour, version, err)
+	}
+	t.Cleanup(func() {
+		_ = s.pool.Close()
+		if err := s.halt("KILL"); err != nil {
+			t.Errorf("stop %s %s: %v", flavour, version, err)
+		}
+		_ = os.RemoveAll(s.Dir)
+	})
+	return s
+}
+
+// A slot holds a shared server, or why there is none.
+type slot struct {
+	once   sync.Once
+	server *Server
+	err    error
+}
+
+var (
+	slotMu sync.Mutex
+	slots  = map[string]*slot{}
+)
+
+func shared(t testing.TB, flavour Flavour, version string) *Server {
+	t.Helper()
+	version = choose(t, flavour, version)
+	name := string(flavour) + version
+	slotMu.Lock()
+	if slots[name] == nil {
+		slots[name] = new(slot)
+	}
+	s := slots[name]
+	slotMu.Unlock()
+	s.once.Do(func() { s.server, s.err = launch(flavour, version, nil) })
+	if s.err != nil {
+		t.Fatalf("start %s %s: %v", flavour, version, s.err)
+	}
+	return s.server
+}
+
+// choose returns the version to start: what the environment says, else what the test asks for.
+func choose(t testing.TB, flavour Flavour, version string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a real server: not with -short")
+	}
+	variable := "CDCSYNC_" + strings.ToUpper(string(flavour))
+	v := os.Getenv(variable)
+	if v == "none" {
+		t.Skip(variable + "=none")
+	}
+	if v != "" {
+		return v
+	}
+	return version
+}
+
+// launch starts a server on a free port; another process may take the port before the server does: then on another.
+func launch(flavour Flavour, version string, options []string) (*Server, error) {
+	if err := script(flavour, version, "install"); err != nil {
+		return nil, err
+	}
+	var err error
+	for range 3 {
+		var s *Server
+		if s, err = prepare(flavour, version, options); err != nil {
+			return nil, err
+		}
+		if err = s.start(); err == nil {
+			return s, nil
+		}
+		_ = s.halt("KILL")
+	}
+	return nil, err
+}
+
+func prepare(flavour Flavour, version string, options []string) (*Server, error) {
+	root, err := keeper()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(root, string(flavour)+"-")
+	if err != nil {
+		return nil, fmt.Errorf("make folder for server: %w", err)
+	}
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Flavour: flavour, Version: version, Host: "127.0.0.1", Port: port, User: "root",
+		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Dir: dir, options: options,
+	}
+	s.pool, err = sql.Open("mysql", s.DSN(""))
+	if err != nil {
+		return nil, fmt.Errorf("open pool: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) start() error {
+	args := []string{
+		"start", s.Dir, strconv.Itoa(s.Port),
+		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2", "--max-connections=500",
+	}
+	if err := script(s.Flavour, s.Version, append(args, s.options...)...); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.pool.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping server: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) halt(signal string) error {
+	return script(s.Flavour, s.Version, "stop", s.Dir, signal)
+}
