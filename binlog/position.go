@@ -1,0 +1,124 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// offsetBits is how many bits of a Seq are the offset: 1 TiB in one log file, and 16 million files. Files are cut at
+// 1 GiB, and only a single transaction can make one longer.
+const offsetBits = 40
+
+// A Position is a point between two transactions of a server's log. It is written as
+//
+//	flavor/server/file:offset/gtids      mysql/4d2a...-0001/binlog.000007:1234/4d2a...-0001:1-99
+//
+// Server, file:offset and gtids may be empty, but not both of the last two. The zero Position is none.
+type Position struct {
+	Flavor Flavor
+	Server string // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
+	File   string // the log file; empty: GTIDs alone say where
+	Offset uint64 // in bytes
+	GTIDs  GTIDSet
+}
+
+var errPosition = errors.New("want flavor/server/file:offset/gtids")
+
+// ParsePosition reads a position that String wrote.
+func ParsePosition(text source.Position) (Position, error) {
+	p, err := parsePosition(string(text))
+	if err != nil {
+		return Position{}, fmt.Errorf("parse log position %q: %w", text, err)
+	}
+	return p, nil
+}
+
+func parsePosition(text string) (p Position, err error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 {
+		return p, errPosition
+	}
+	switch parts[0] {
+	case "mysql":
+		p.Flavor = MySQL
+	case "mariadb":
+		p.Flavor = MariaDB
+	default:
+		return p, fmt.Errorf("%w: unknown flavor %q", errPosition, parts[0])
+	}
+	if p.Server, err = url.PathUnescape(parts[1]); err != nil {
+		return p, err
+	}
+	if parts[2] == "" && parts[3] == "" {
+		return p, fmt.Errorf("%w: it has neither a file nor GTIDs", errPosition)
+	}
+	if parts[2] != "" {
+		if err := p.parseFile(parts[2]); err != nil {
+			return p, err
+		}
+	}
+	if parts[3] != "" {
+		p.GTIDs, err = ParseGTIDSet(p.Flavor, parts[3])
+	}
+	return p, err
+}
+
+func (p *Position) parseFile(text string) (err error) {
+	i := strings.LastIndexByte(text, ':')
+	if i <= 0 {
+		return errPosition
+	}
+	if p.File, err = url.PathUnescape(text[:i]); err != nil {
+		return err
+	}
+	if p.Offset, err = strconv.ParseUint(text[i+1:], 10, offsetBits); err != nil {
+		return fmt.Errorf("%q is not an offset", text[i+1:])
+	}
+	_, err = FileNumber(p.File)
+	return err
+}
+
+// String writes the position; ParsePosition reads it.
+func (p Position) String() string { return string(p.Text()) }
+
+// Text is the position as the rest of cdcsync keeps it.
+func (p Position) Text() source.Position { return source.Position(p.appendText(nil)) }
+
+func (p Position) appendText(dst []byte) []byte {
+	dst = append(append(dst, p.Flavor.String()...), '/')
+	dst = append(append(dst, url.PathEscape(p.Server)...), '/')
+	if p.File != "" {
+		dst = append(append(dst, url.PathEscape(p.File)...), ':')
+		dst = strconv.AppendUint(dst, p.Offset, 10)
+	}
+	dst = append(dst, '/')
+	if p.GTIDs != nil {
+		dst = p.GTIDs.AppendText(dst)
+	}
+	return dst
+}
+
+// Seq is the position in the order of the server's log (invariant I10); 0 without a file.
+func (p Position) Seq() uint64 {
+	n, err := FileNumber(p.File)
+	if err != nil {
+		return 0
+	}
+	return n<<offsetBits | p.Offset
+}
+
+// FileNumber is the number that a log file's name ends with. Names are compared by it: "binlog.1000000" comes after
+// "binlog.999999".
+func FileNumber(file string) (uint64, error) {
+	i := strings.LastIndexByte(file, '.')
+	n, err := strconv.ParseUint(file[i+1:], 10, 64-offsetBits)
+	if i < 0 || err != nil {
+		return 0, fmt.Errorf("log file %q does not end with a number", file)
+	}
+	return n, nil
+}
