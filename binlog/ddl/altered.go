@@ -1,0 +1,259 @@
+package ddl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/schema"
+)
+
+// altered works out the shape after an ALTER TABLE, as both servers do: the names in DROP, CHANGE, MODIFY and RENAME are
+// those of the old table whatever stands before them, and the places of FIRST and AFTER are in the new one.
+func altered(before *schema.Table, st *Statement, charset string) (*schema.Table, []schema.Edit, error) {
+	a := alteration{before: before, charset: charset, clauses: effective(before, st.Clauses)}
+	for _, c := range a.clauses {
+		if (c.Kind == SetCharset || c.Kind == ConvertCharset) && c.Charset != "" {
+			a.charset = c.Charset
+		}
+	}
+	err := a.columns()
+	if err == nil {
+		err = a.key()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("alter table %s: %w", before.Name, err)
+	}
+	after, edits := a.result()
+	if len(edits) == 0 {
+		return before, nil, nil
+	}
+	return after, edits, nil
+}
+
+// An alteration is an ALTER TABLE under way.
+type alteration struct {
+	before  *schema.Table
+	clauses []*Clause
+	charset string
+
+	cols  []altColumn
+	after schema.Table
+	moved []string // the new names of columns that a clause gives a place
+}
+
+// An altColumn is a column of the new shape.
+type altColumn struct {
+	schema.Column
+	from int // its place in the old shape, -1 when it is new
+}
+
+// effective leaves out the clauses that IF EXISTS or IF NOT EXISTS make void.
+func effective(t *schema.Table, clauses []Clause) []*Clause {
+	var cs []*Clause
+	for i := range clauses {
+		c := &clauses[i]
+		name := c.Name
+		switch {
+		case c.Kind == Add:
+			name = c.Column.Name
+		case (c.Kind == AddPrimaryKey || c.Kind == AddUnique) && len(c.Key) > 0:
+			name = c.Key[0].Column // of a column that the clause before adds
+		}
+		exists := t.Column(name) >= 0
+		if c.IfNotExists && exists || c.IfExists && !exists && c.Kind != DropPrimaryKey && c.Kind != DropIndex {
+			continue
+		}
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// columns works out the new columns.
+func (a *alteration) columns() error {
+	var placed []*Clause
+	for i := range a.before.Columns {
+		c, err := a.clauseOf(i)
+		switch {
+		case err != nil:
+			return err
+		case c == nil:
+			a.cols = append(a.cols, altColumn{a.before.Columns[i], i})
+		case c.Kind == Drop:
+		case c.Kind == Rename:
+			col := altColumn{a.before.Columns[i], i}
+			col.Name = c.Column.Name
+			a.cols = append(a.cols, col)
+		case !c.First && c.After == "":
+			if err := a.put(c, len(a.cols), i); err != nil {
+				return err
+			}
+		}
+	}
+	if err := a.unknown(); err != nil {
+		return err
+	}
+	for _, c := range a.clauses {
+		if c.Kind == Add || c.Kind == Modify && (c.First || c.After != "") {
+			placed = append(placed, c)
+		}
+	}
+	for _, c := range placed {
+		if err := a.place(c); err != nil {
+			return err
+		}
+	}
+	a.convert()
+	return a.distinct()
+}
+
+// clauseOf finds the clause about an old column.
+func (a *alteration) clauseOf(i int) (*Clause, error) {
+	var found *Clause
+	for _, c := range a.clauses {
+		if (c.Kind == Drop || c.Kind == Rename || c.Kind == Modify) && a.before.Column(c.Name) == i {
+			if found != nil {
+				return nil, fmt.Errorf("column %q is changed twice", c.Name)
+			}
+			found = c
+		}
+	}
+	return found, nil
+}
+
+// unknown says that a clause is about a column that is not there.
+func (a *alteration) unknown() error {
+	for _, c := range a.clauses {
+		if (c.Kind == Drop || c.Kind == Rename || c.Kind == Modify) && a.before.Column(c.Name) < 0 {
+			return fmt.Errorf("column %q is not known", c.Name)
+		}
+	}
+	return nil
+}
+
+// place puts an added or moved column where its clause says.
+func (a *alteration) place(c *Clause) error {
+	from := -1
+	if c.Kind == Modify {
+		from = a.before.Column(c.Name)
+		a.moved = append(a.moved, c.Column.Name)
+	}
+	at := len(a.cols)
+	switch {
+	case c.First:
+		at = 0
+	case c.After != "":
+		at = a.find(c.After) + 1
+		if at == 0 {
+			return fmt.Errorf("column %q, to stand before %q, is not known", c.After, c.Column.Name)
+		}
+	}
+	return a.put(c, at, from)
+}
+
+// put inserts the column of a clause.
+func (a *alteration) put(c *Clause, at, from int) error {
+	col, err := c.Column.shape(a.charset)
+	if err != nil {
+		return err
+	}
+	if from >= 0 && slices.Contains(a.before.Key, from) && !c.Column.SaysNull {
+		col.Nullable = false
+	}
+	a.cols = slices.Insert(a.cols, at, altColumn{col, from})
+	return nil
+}
+
+func (a *alteration) find(name string) int {
+	return slices.IndexFunc(a.cols, func(c altColumn) bool { return strings.EqualFold(c.Name, name) })
+}
+
+// convert gives all text columns the character set of CONVERT TO.
+func (a *alteration) convert() {
+	if !slices.ContainsFunc(a.clauses, func(c *Clause) bool { return c.Kind == ConvertCharset }) {
+		return
+	}
+	for i := range a.cols {
+		c := &a.cols[i]
+		if c.Charset == "" || c.from < 0 {
+			continue
+		}
+		n, err := parseNative(c.Native)
+		if err != nil {
+			continue
+		}
+		n.charset = a.charset
+		n.settle()
+		t, err := n.schemaType()
+		if err == nil {
+			c.Type, c.Native, c.Charset = t, n.native(Mode{}), n.columnCharset(a.charset)
+		}
+	}
+}
+
+// distinct says that a name stands twice.
+func (a *alteration) distinct() error {
+	for i, c := range a.cols {
+		if a.find(c.Name) != i {
+			return fmt.Errorf("column %q stands twice", c.Name)
+		}
+		a.after.Columns = append(a.after.Columns, c.Column)
+	}
+	if len(a.cols) == 0 {
+		return fmt.Errorf("no column is left")
+	}
+	return nil
+}
+
+// key works out the new key.
+func (a *alteration) key() error {
+	var primary []KeyPart
+	var unique [][]KeyPart
+	dropped := false
+	for _, c := range a.clauses {
+		switch c.Kind {
+		case DropPrimaryKey:
+			dropped = true
+		case AddPrimaryKey:
+			primary = c.Key
+		case AddUnique:
+			unique = append(unique, c.Key)
+		}
+	}
+	var key []int
+	for _, k := range a.before.Key {
+		if i := slices.IndexFunc(a.cols, func(c altColumn) bool { return c.from == k }); i >= 0 && !dropped {
+			key = append(key, i)
+		}
+	}
+	a.after.Name, a.after.Version = a.before.Name, a.before.Version+1
+	if primary == nil && notNull(&a.after, key) {
+		a.after.Key = key
+		return nil
+	}
+	return setKey(&a.after, primary, unique)
+}
+
+// result returns the new shape and what leads to it.
+func (a *alteration) result() (*schema.Table, []schema.Edit) {
+	edits := a.columnEdits()
+	if a.keyChanged() {
+		edits = append(edits, schema.Edit{Kind: schema.ChangeKey})
+	}
+	for _, c := range a.clauses {
+		if c.Kind == RenameTo && c.To != a.after.Name {
+			a.after.Name = c.To
+			edits = append(edits, schema.Edit{Kind: schema.RenameTable})
+		}
+	}
+	return &a.after, edits
+}
+
+// keyChanged says that the key is over other columns, or over the same in another order.
+func (a *alteration) keyChanged() bool {
+	was := make([]int, len(a.after.Key))
+	for i, k := range a.after.Key {
+		was[i] = a.cols[k].from
+	}
+	return !slices.Equal(was, a.before.Key)
+}
