@@ -1,0 +1,114 @@
+package mysql
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/pipeline/option"
+)
+
+// Check returns all that is wrong with the configuration by itself; no server is asked.
+func (c *Config) Check() []option.Problem {
+	var problems []option.Problem
+	add := func(key, format string, args ...any) {
+		problems = append(problems, option.Problem{Key: key, Text: fmt.Sprintf(format, args...)})
+	}
+	c.checkServer(add)
+	c.checkStart(add)
+	c.checkTLS(add)
+	if c.ChunkRows < 0 {
+		add("scan.incremental.snapshot.chunk.size", "%d is negative; leave it out to size chunks by bytes and time", c.ChunkRows)
+	}
+	if c.SignalTable != "" {
+		if _, err := splitName(c.SignalTable); err != nil {
+			add("signal.table", "%v", err)
+		}
+	}
+	if c.TinyintIsBool {
+		add("treat-tinyint1-as-boolean.enabled", "true is not supported: tinyint(1) holds -128 to 127 and keeps its number; set false, and cast in a transform where a boolean is wanted")
+	}
+	return problems
+}
+
+type adder func(key, format string, args ...any)
+
+func (c *Config) checkServer(add adder) {
+	if c.Hostname == "" {
+		add("hostname", "required: the name or address of the server, like db.example.com")
+	}
+	if c.Username == "" {
+		add("username", "required: the user to log in as")
+	}
+	if c.Port < 1 || c.Port > 65535 {
+		add("port", "%d is no port: 1 to 65535, usually 3306", c.Port)
+	}
+	if c.ConnectTimeout <= 0 {
+		add("connect.timeout", "%v is no time to wait; write one like 30s", c.ConnectTimeout)
+	}
+	if c.HeartbeatInterval <= 0 {
+		add("heartbeat.interval", "%v is no interval; write one like 30s", c.HeartbeatInterval)
+	}
+}
+
+func (c *Config) checkStart(add adder) {
+	const offset = "scan.startup.specific-offset"
+	hasOffset := c.OffsetFile != "" || c.OffsetPos != 0 || c.OffsetGTIDs != ""
+	switch {
+	case c.StartupMode == SpecificOffset && !hasOffset:
+		add("scan.startup.mode", "specific-offset needs %s.gtid-set, or %s.file and %s.pos", offset, offset, offset)
+	case c.StartupMode != SpecificOffset && hasOffset:
+		add(offset, "set, but scan.startup.mode is %s: it would be ignored; remove it or set scan.startup.mode: specific-offset", c.StartupMode)
+	case c.OffsetFile == "" && c.OffsetPos != 0:
+		add(offset+".pos", "%d is a place in a file, but %s.file is not set", c.OffsetPos, offset)
+	case c.OffsetFile != "" && c.OffsetGTIDs != "":
+		add(offset, "file and gtid-set name two positions: give one")
+	}
+	if c.OffsetPos < 0 || c.OffsetPos > 0 && c.OffsetPos < 4 {
+		add(offset+".pos", "%d is no place in a log file: they begin at 4", c.OffsetPos)
+	}
+	if c.SkipEvents != 0 || c.SkipRows != 0 {
+		add(offset, "skip-events and skip-rows are not supported: a start inside a transaction would lose its first rows")
+	}
+	switch {
+	case c.StartupMode == FromTimestamp && c.TimestampMillis == 0:
+		add("scan.startup.timestamp-millis", "required by scan.startup.mode: timestamp; milliseconds since 1970-01-01 UTC")
+	case c.StartupMode != FromTimestamp && c.TimestampMillis != 0:
+		add("scan.startup.timestamp-millis", "set, but scan.startup.mode is %s: it would be ignored; remove it or set scan.startup.mode: timestamp", c.StartupMode)
+	case c.TimestampMillis < 0:
+		add("scan.startup.timestamp-millis", "%d is before 1970", c.TimestampMillis)
+	}
+}
+
+func (c *Config) checkTLS(add adder) {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		add("tls.cert", "tls.cert and tls.key belong together: one is set, the other is not")
+	}
+	if c.TLSMode == Disable && (c.TLSCA != "" || c.TLSCert != "" || c.TLSKey != "") {
+		add("tls.mode", "disable, but certificates are configured: they would be ignored; use verify-full, or remove them")
+	}
+	if c.TLSCA != "" && (c.TLSMode == Prefer || c.TLSMode == Require) {
+		add("tls.ca", "set, but tls.mode: %s does not verify the server; use verify-ca or verify-full", c.TLSMode)
+	}
+}
+
+// Warnings names the keys that are set and have no effect here.
+func (c *Config) Warnings() []string {
+	var warnings []string
+	for prefix, keys := range map[string]map[string]string{"jdbc.properties.": c.JDBC, "debezium.": c.Debezium} {
+		for key := range keys {
+			warnings = append(warnings, prefix+key+" has no effect: there is no JDBC driver and no Debezium here")
+		}
+	}
+	if c.MetadataList != "" {
+		warnings = append(warnings, "metadata.list has no effect: rows carry their commit time always")
+	}
+	if tz := strings.ToUpper(c.ServerTimeZone); tz != "" && tz != "UTC" && tz != "+00:00" {
+		warnings = append(warnings, "server-time-zone has no effect: TIMESTAMP values are read as instants, whatever the server's zone")
+	}
+	if c.BackfillSkip {
+		warnings = append(warnings, "scan.incremental.snapshot.backfill.skip has no effect: chunks need no backfill, and are exact")
+	}
+	sort.Strings(warnings)
+	return warnings
+}

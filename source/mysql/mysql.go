@@ -1,0 +1,71 @@
+// Package mysql reads MySQL and MariaDB: catalog and chunks by SQL, changes by package binlog.
+//
+// A chunk is read by the binary protocol straight into columns, over a connection that go-mysql has logged in. It is
+// read in a view of which the server can say what it holds, in one of three ways:
+//
+//	MariaDB, Percona      START TRANSACTION WITH CONSISTENT SNAPSHOT names the view's place in the log: exact
+//	MySQL, gtid_mode=ON   gtid_executed before the SELECT, the end of the log after it: what is between is unknown
+//	MySQL without GTIDs   a row committed to the signal table before the SELECT: what is before that is seen
+package mysql
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"sync"
+
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// A Source is one MySQL or MariaDB server.
+type Source struct {
+	cfg    Config
+	log    *slog.Logger
+	tls    *tls.Config // as agreed with the server; nil: in the clear
+	server server
+	oracle oracle // how chunks get their views; nil when the server offers no way
+
+	mu    sync.Mutex // guards the fields below
+	idle  []*conn
+	shut  bool
+	metas map[metaKey]*meta
+	paces map[schema.Name]*pace
+}
+
+var _ source.Source = (*Source)(nil)
+
+// Open connects to the server and learns what it is. The error says which step did not work, and never has the password.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Source, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{cfg: cfg, log: log, metas: map[metaKey]*meta{}, paces: map[schema.Name]*pace{}}
+	c, err := s.greet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.server, err = inspect(ctx, c); err != nil {
+		c.close()
+		return nil, err
+	}
+	s.oracle = s.chooseOracle()
+	s.put(c)
+	log.Debug("connected", "server", s.server.String())
+	return s, nil
+}
+
+// Close closes the connections that no one uses.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle, s.shut = nil, true
+	s.mu.Unlock()
+	for _, c := range idle {
+		c.quit()
+	}
+	return nil
+}
+
+// Describe names the server for people: MariaDB 10.11.18 at db:3306.
+func (s *Source) Describe() string { return s.server.String() + " at " + s.cfg.address() }

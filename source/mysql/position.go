@@ -1,0 +1,103 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/binlog"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+func (s *Source) flavor() binlog.Flavor {
+	if s.server.mariadb() {
+		return binlog.MariaDB
+	}
+	return binlog.MySQL
+}
+
+// identity names the server whose files positions speak of.
+func (s *Source) identity() string {
+	if s.server.mariadb() {
+		return s.server.vars["server_id"]
+	}
+	return s.server.vars["server_uuid"]
+}
+
+// position is a place in this server's log, without GTIDs.
+func (s *Source) position(file string, offset uint64) binlog.Position {
+	return binlog.Position{Flavor: s.flavor(), Server: s.identity(), File: file, Offset: offset}
+}
+
+// compact takes the line breaks out of a GTID set.
+func compact(gtids string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == ' ' {
+			return -1
+		}
+		return r
+	}, gtids)
+}
+
+// Head returns the end of the log now, with the GTIDs where there are any.
+func (s *Source) Head(ctx context.Context) (source.Position, error) {
+	var p binlog.Position
+	err := s.with(ctx, func(c *conn) (err error) {
+		p, err = s.headPosition(ctx, c)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("find the end of the log: %w", err)
+	}
+	return p.Text(), nil
+}
+
+func (s *Source) headPosition(ctx context.Context, c *conn) (binlog.Position, error) {
+	if s.server.mariadb() {
+		return s.mariadbHead(ctx, c)
+	}
+	end, err := s.head(ctx, c)
+	if err != nil {
+		return binlog.Position{}, err
+	}
+	p := s.position(end.file, end.pos)
+	if s.server.gtids() {
+		p.GTIDs, err = binlog.ParseGTIDSet(binlog.MySQL, compact(end.gtid))
+	}
+	return p, err
+}
+
+// mariadbHead takes the end of the log from a consistent snapshot, which needs no privilege.
+func (s *Source) mariadbHead(ctx context.Context, c *conn) (binlog.Position, error) {
+	p, err := s.openSnapshot(ctx, c, binlog.Position{})
+	if err != nil {
+		return p, err
+	}
+	if p.GTIDs, err = s.gtidsAt(ctx, c, p); err != nil {
+		c.broken = true
+		return p, err
+	}
+	return p, c.exec(ctx, "COMMIT")
+}
+
+// gtidsAt asks MariaDB for the GTIDs of a place in its log; nil when it has none there.
+func (s *Source) gtidsAt(ctx context.Context, c *conn, p binlog.Position) (binlog.GTIDSet, error) {
+	if !s.server.mariadb() {
+		return nil, nil
+	}
+	text, err := c.value(ctx, "SELECT BINLOG_GTID_POS("+literal(p.File)+", "+strconv.FormatUint(p.Offset, 10)+")")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	return binlog.ParseGTIDSet(binlog.MariaDB, text)
+}
+
+// Reached returns the view of a position: the transactions at or before it.
+func (s *Source) Reached(p source.Position) (source.View, error) {
+	at, err := binlog.ParsePosition(p)
+	if err != nil {
+		return nil, err
+	}
+	return binlog.Reached(at), nil
+}

@@ -1,0 +1,53 @@
+package mysql
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/binlog"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// signalOracle is for MySQL without GTIDs: a row is committed before the view opens. With binlog_order_commits=ON all
+// transactions that stand before it in the log are visible when its commit returns.
+type signalOracle struct{ table schema.Name }
+
+type signalView struct{ low uint64 }
+
+func (o signalOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Position) (view, error) {
+	low, err := s.high(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	// One row for each connection, so that readers do not wait for each other. The columns are those of Debezium's table.
+	err = c.exec(ctx, fmt.Sprintf("INSERT INTO %s (id, type, data) VALUES ('cdcsync-%d', 'watermark', UUID()) ON DUPLICATE KEY UPDATE data = UUID()",
+		quoteTable(o.table), c.id))
+	if err != nil {
+		return nil, fmt.Errorf("write a watermark to signal.table %s: %w", o.table, err)
+	}
+	return signalView{low}, nil
+}
+
+func (v signalView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
+	high, err := s.high(ctx, c)
+	return binlog.LogView{Low: v.low, High: high}, high, err
+}
+
+// NaiveViews makes the source place its chunks by the end of the log before and after the SELECT, as other tools do: such
+// views are wrong, since a transaction is in the log before it is visible. Only tests that must find stale rows want it.
+func (s *Source) NaiveViews() { s.oracle = naiveOracle{} }
+
+type naiveOracle struct{}
+
+type naiveView struct{ low uint64 }
+
+func (naiveOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Position) (view, error) {
+	low, err := s.high(ctx, c)
+	return naiveView{low}, err
+}
+
+func (v naiveView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
+	high, err := s.high(ctx, c)
+	return binlog.LogView{Low: v.low, High: high}, high, err
+}
