@@ -36,6 +36,7 @@ type Proxy struct {
 type conn struct {
 	client, server *net.TCPConn
 	doomed         bool // the next bytes from the server are lost, and the connection with them
+	dead           bool // all bytes vanish, and nobody is told
 }
 
 // New starts a proxy for host:port that ends with the test.
@@ -77,6 +78,17 @@ func (p *Proxy) Refuse(on bool) {
 // Stall stops all bytes in both directions without closing anything, as a broken network does, until Stall(false). What
 // was underway is delivered then.
 func (p *Proxy) Stall(on bool) { p.set(func() { p.stalled = on }) }
+
+// Sink lets all bytes of the present connections vanish for ever without closing them, as when a firewall forgets them,
+// and returns how many there were. New connections work.
+func (p *Proxy) Sink() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.dead = true
+	}
+	return len(p.conns)
+}
 
 // LoseReply lets the next n requests that contain text reach the server, and resets their connections when the server
 // answers.
@@ -150,10 +162,13 @@ func (p *Proxy) forward(c *conn, from, to *net.TCPConn, request bool) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 && (!p.pass(c, buf[:n], request) || write(to, buf[:n]) != nil) {
-			return
+		if n > 0 {
+			verdict := p.judge(c, buf[:n], request)
+			if verdict == end || verdict == pass && write(to, buf[:n]) != nil {
+				return
+			}
 		}
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && p.judge(c, nil, request) == pass {
 			_ = to.CloseWrite()
 			return
 		}
@@ -171,23 +186,34 @@ func write(to *net.TCPConn, b []byte) error {
 	return err
 }
 
-// pass waits while the proxy is stalled, and says whether the bytes may go on.
-func (p *Proxy) pass(c *conn, b []byte, request bool) bool {
+// A verdict says what happens to bytes.
+type verdict uint8
+
+const (
+	pass verdict = iota
+	drop
+	end // with the connection
+)
+
+// judge waits while the proxy is stalled, and says what is to happen to the bytes.
+func (p *Proxy) judge(c *conn, b []byte, request bool) verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.stalled && !p.closed {
 		p.changed.Wait()
 	}
 	switch {
+	case c.dead:
+		return drop
 	case request && p.losses > 0 && bytes.Contains(b, p.lose):
 		p.losses--
 		c.doomed = true
-	case !request && c.doomed:
+	case !request && c.doomed && len(b) > 0:
 		p.lost++
 		p.reset(c)
-		return false
+		return end
 	}
-	return true
+	return pass
 }
 
 // reset ends a connection with RST on both sides. The caller holds the lock.

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bufio"
+	"errors"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,6 +105,22 @@ func TestProxy_Stall(t *testing.T) {
 	}
 	if got, err := bufio.NewReader(c).ReadString('\n'); err != nil || got != "late\n" {
 		t.Errorf("after the stall: %q, %v; want what was underway", got, err)
+	}
+}
+
+func TestProxy_Sink(t *testing.T) {
+	addr, lines := echo(t)
+	p := New(t, addr)
+	c := dial(t, p)
+	if n := p.Sink(); n != 1 {
+		t.Errorf("sank %d connections, want 1", n)
+	}
+	if got, err := say(t, c, "lost"); err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a sunk connection: %q, %v; want silence", got, err)
+	}
+	dial(t, p)
+	if n := lines.Load(); n != 2 {
+		t.Errorf("the server saw %d lines, want the two of healthy connections", n)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 )
 
 //go:embed *.sh
@@ -28,6 +29,7 @@ for pause in 0 1 3; do
     dir=${file%/pid}
     if pid=$(cat "$file" 2>/dev/null) && grep -qsaF -- "$dir" "/proc/$pid/cmdline"; then kill -9 "$pid"; fi
   done
+  for mounted in "$1"/*/mount; do umount -l "$mounted" 2>/dev/null; done
   rm -rf "$1" 2>/dev/null
 done`
 
@@ -54,6 +56,25 @@ var keeper = sync.OnceValues(func() (string, error) {
 
 // keeping holds the pipe to the keeper open: a collected command would close it.
 var keeping *exec.Cmd
+
+// Root is a folder that is removed soon after the test binary ends, however it ends.
+func Root() (string, error) { return keeper() }
+
+// Folder makes a folder that is removed when the test ends, or soon after the test binary does. A process whose id is
+// in the folder's file `pid`, and whose command line names the folder, is killed then.
+func Folder(t testing.TB, prefix string) string {
+	t.Helper()
+	root, err := keeper()
+	if err != nil {
+		t.Fatalf("make folder: %v", err)
+	}
+	dir, err := os.MkdirTemp(root, prefix+"-")
+	if err != nil {
+		t.Fatalf("make folder: %v", err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
 
 func unpack(dir string) error {
 	files, err := scripts.ReadDir(".")

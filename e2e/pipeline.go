@@ -1,0 +1,183 @@
+// Package e2e owns the end-to-end tests: the built program against real servers, under load and faults, judged by an
+// independent reader. This file and its neighbours are the harness; the scenarios are in the tests.
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/e2e/verify"
+)
+
+// Settings change the configuration file of a pipeline: a key like "source.port" or "sink.write.buffer", and what stands
+// after its colon.
+type Settings map[string]string
+
+// A Pipeline is a configuration file with its folders: what survives the death of the program.
+type Pipeline struct {
+	Server    *servers.Server
+	Database  string // every table of it is copied, under the same name
+	Dir       string
+	Config    string // path of the configuration file
+	Warehouse string
+	State     string // folder of the state
+
+	settings Settings
+}
+
+// NewPipeline writes a configuration that copies a database into a warehouse of its own, with a user who may do no more
+// than that needs.
+func NewPipeline(t testing.TB, s *servers.Server, database string, settings Settings) *Pipeline {
+	t.Helper()
+	dir := servers.Folder(t, "pipeline")
+	p := &Pipeline{
+		Server: s, Database: database, Dir: dir, Config: filepath.Join(dir, "pipeline.yaml"),
+		Warehouse: filepath.Join(dir, "warehouse"), State: filepath.Join(dir, "state"),
+	}
+	grant(t, s)
+	p.settings = Settings{
+		"source.type": "mysql", "source.hostname": s.Host, "source.port": fmt.Sprint(s.Port),
+		"source.username": user, "source.password": password,
+		"source.tables":                               fmt.Sprintf(`"%s.\\.*"`, database),
+		"sink.type":                                   "iceberg",
+		"sink.catalog.properties.type":                "sql",
+		"sink.catalog.properties.warehouse":           p.Warehouse,
+		"pipeline.name":                               "e2e",
+		"pipeline.commit.interval":                    "300ms",
+		"pipeline.state.dir":                          p.State,
+		"source.scan.incremental.snapshot.chunk.size": "2000",
+	}
+	p.Set(t, settings)
+	return p
+}
+
+const (
+	user     = "cdc"
+	password = "secret-of-e2e"
+)
+
+// grant makes the user whom the program logs in as.
+func grant(t testing.TB, s *servers.Server) {
+	t.Helper()
+	s.Exec(t,
+		"CREATE USER IF NOT EXISTS "+user+"@'%' IDENTIFIED BY '"+password+"'",
+		"GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO "+user+"@'%'")
+}
+
+// Set changes the configuration; an empty value takes a key out.
+func (p *Pipeline) Set(t testing.TB, settings Settings) {
+	t.Helper()
+	maps.Copy(p.settings, settings)
+	var text strings.Builder
+	for _, section := range []string{"source", "sink", "pipeline"} {
+		fmt.Fprintf(&text, "%s:\n", section)
+		for _, key := range slices.Sorted(maps.Keys(p.settings)) {
+			if name, ok := strings.CutPrefix(key, section+"."); ok && p.settings[key] != "" {
+				fmt.Fprintf(&text, "  %s: %s\n", name, p.settings[key])
+			}
+		}
+	}
+	if err := os.WriteFile(p.Config, []byte(text.String()), 0o600); err != nil {
+		t.Fatalf("write configuration: %v", err)
+	}
+}
+
+// Catalog is where the Iceberg tables are found.
+func (p *Pipeline) Catalog() verify.Catalog {
+	if uri := p.settings["sink.catalog.properties.uri"]; uri != "" {
+		return verify.Catalog{REST: uri}
+	}
+	return verify.Catalog{SQLite: filepath.Join(p.Warehouse, "catalog.db")}
+}
+
+// Command runs a subcommand of cdcsync on the configuration, and returns what it said and its exit code.
+func (p *Pipeline) Command(t testing.TB, name string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, said bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), Binary(t), append([]string{name, p.Config}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("run cdcsync %s: %v", name, err)
+	}
+	return out.String(), said.String(), cmd.ProcessState.ExitCode()
+}
+
+// Binary builds cdcsync with its crash points, once per test binary, and returns its path.
+func Binary(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs the program and real servers: not with -short")
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("CDCSYNC_BINARY"); path != "" {
+		return path, nil
+	}
+	root, err := servers.Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, "cdcsync")
+	cmd := exec.Command("go", "build", "-tags", "fault", "-o", path, "github.com/cdcsync/cdcsync/cmd/cdcsync")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build cdcsync: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// Equal waits until every table of the pipeline equals its source, and fails the test with the differences if that has
+// not happened in time.
+func (p *Pipeline) Equal(t testing.TB, timeout time.Duration, tables ...string) []verify.Result {
+	t.Helper()
+	pairs := p.Pairs(tables...)
+	for deadline := time.Now().Add(timeout); ; time.Sleep(200 * time.Millisecond) {
+		results, err := verify.Run(t.Context(), p.Catalog(), p.Server, pairs...)
+		if err != nil {
+			t.Fatalf("verify: %v", err)
+		}
+		problems := report(pairs, results)
+		if len(problems) == 0 {
+			return results
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not equal after %v:\n%s", timeout, strings.Join(problems, "\n"))
+		}
+	}
+}
+
+// Pairs names the comparisons of tables that keep their name.
+func (p *Pipeline) Pairs(tables ...string) []verify.Pair {
+	pairs := make([]verify.Pair, len(tables))
+	for i, name := range tables {
+		pairs[i] = verify.Pair{Namespace: p.Database, Table: name, Database: p.Database, Source: name, AllowEmpty: name == "trunc"}
+	}
+	return pairs
+}
+
+func report(pairs []verify.Pair, results []verify.Result) (problems []string) {
+	for i, r := range results {
+		if err := r.Err(pairs[i]); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
