@@ -69,9 +69,8 @@ func effective(t *schema.Table, clauses []Clause) []*Clause {
 	return cs
 }
 
-// columns works out the new columns.
+// columns works out the new columns: first the old ones as they are changed, then each new or moved one put in its place.
 func (a *alteration) columns() error {
-	var placed []*Clause
 	for i := range a.before.Columns {
 		c, err := a.clauseOf(i)
 		switch {
@@ -79,12 +78,11 @@ func (a *alteration) columns() error {
 			return err
 		case c == nil:
 			a.cols = append(a.cols, altColumn{a.before.Columns[i], i})
-		case c.Kind == Drop:
 		case c.Kind == Rename:
 			col := altColumn{a.before.Columns[i], i}
 			col.Name = c.Column.Name
 			a.cols = append(a.cols, col)
-		case !c.First && c.After == "":
+		case c.Kind == Modify:
 			if err := a.put(c, len(a.cols), i); err != nil {
 				return err
 			}
@@ -95,15 +93,14 @@ func (a *alteration) columns() error {
 	}
 	for _, c := range a.clauses {
 		if c.Kind == Add || c.Kind == Modify && (c.First || c.After != "") {
-			placed = append(placed, c)
+			if err := a.place(c); err != nil {
+				return err
+			}
 		}
 	}
-	for _, c := range placed {
-		if err := a.place(c); err != nil {
-			return err
-		}
+	if err := a.convert(); err != nil {
+		return err
 	}
-	a.convert()
 	return a.distinct()
 }
 
@@ -136,6 +133,7 @@ func (a *alteration) place(c *Clause) error {
 	from := -1
 	if c.Kind == Modify {
 		from = a.before.Column(c.Name)
+		a.cols = slices.DeleteFunc(a.cols, func(col altColumn) bool { return col.from == from })
 		a.moved = append(a.moved, c.Column.Name)
 	}
 	at := len(a.cols)
@@ -157,7 +155,8 @@ func (a *alteration) put(c *Clause, at, from int) error {
 	if err != nil {
 		return err
 	}
-	if from >= 0 && slices.Contains(a.before.Key, from) && !c.Column.SaysNull {
+	// A column of the primary key stays NOT NULL without being told to.
+	if from >= 0 && slices.Contains(a.before.Key, from) && !c.Column.SaysNull && !a.drops() {
 		col.Nullable = false
 	}
 	a.cols = slices.Insert(a.cols, at, altColumn{col, from})
@@ -169,26 +168,25 @@ func (a *alteration) find(name string) int {
 }
 
 // convert gives all text columns the character set of CONVERT TO.
-func (a *alteration) convert() {
-	if !slices.ContainsFunc(a.clauses, func(c *Clause) bool { return c.Kind == ConvertCharset }) {
-		return
+func (a *alteration) convert() error {
+	k := slices.IndexFunc(a.clauses, func(c *Clause) bool { return c.Kind == ConvertCharset })
+	if k < 0 {
+		return nil
+	}
+	charset := a.charset
+	if a.clauses[k].Charset != "" {
+		charset = a.clauses[k].Charset
 	}
 	for i := range a.cols {
 		c := &a.cols[i]
-		if c.Charset == "" || c.from < 0 {
+		if c.Charset == "" {
 			continue
 		}
-		n, err := parseNative(c.Native)
-		if err != nil {
-			continue
-		}
-		n.charset = a.charset
-		n.settle()
-		t, err := n.schemaType()
-		if err == nil {
-			c.Type, c.Native, c.Charset = t, n.native(Mode{}), n.columnCharset(a.charset)
+		if err := convert(&c.Column, charset); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // distinct says that a name stands twice.
@@ -209,11 +207,8 @@ func (a *alteration) distinct() error {
 func (a *alteration) key() error {
 	var primary []KeyPart
 	var unique [][]KeyPart
-	dropped := false
 	for _, c := range a.clauses {
 		switch c.Kind {
-		case DropPrimaryKey:
-			dropped = true
 		case AddPrimaryKey:
 			primary = c.Key
 		case AddUnique:
@@ -222,7 +217,7 @@ func (a *alteration) key() error {
 	}
 	var key []int
 	for _, k := range a.before.Key {
-		if i := slices.IndexFunc(a.cols, func(c altColumn) bool { return c.from == k }); i >= 0 && !dropped {
+		if i := slices.IndexFunc(a.cols, func(c altColumn) bool { return c.from == k }); i >= 0 && !a.drops() {
 			key = append(key, i)
 		}
 	}
@@ -232,6 +227,11 @@ func (a *alteration) key() error {
 		return nil
 	}
 	return setKey(&a.after, primary, unique)
+}
+
+// drops says that the primary key is dropped.
+func (a *alteration) drops() bool {
+	return slices.ContainsFunc(a.clauses, func(c *Clause) bool { return c.Kind == DropPrimaryKey })
 }
 
 // result returns the new shape and what leads to it.

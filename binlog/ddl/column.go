@@ -1,7 +1,6 @@
 package ddl
 
 import (
-	"fmt"
 	"math/big"
 	"strings"
 
@@ -43,8 +42,8 @@ func (p *parser) settle(c *Column) error {
 	if err != nil {
 		return err
 	}
-	c.Type, c.Labels, c.Native = t, c.def.labels, c.def.native(p.mode)
-	c.Charset = c.def.columnCharset("")
+	c.Type, c.Labels, c.Native = t, c.def.labels, c.def.native()
+	c.Charset = c.def.shownCharset()
 	if c.def.compressed {
 		c.Flags |= schema.Compressed
 	}
@@ -66,6 +65,8 @@ func (p *parser) columnAttribute(c *Column) (more bool, err error) {
 	case p.words("null"):
 		c.SaysNull = true
 	case p.words("default"):
+		// MySQL refuses DEFAULT NULL for a column of the primary key, MariaDB leaves such a column NOT NULL.
+		c.SaysNull = c.SaysNull || p.sees("null") && !p.mode.MariaDB
 		c.Default, err = p.defaultValue(&c.def)
 	case p.words("on", "update"):
 		_, err = p.call()
@@ -253,49 +254,6 @@ func (n *nativeType) isBytes() bool {
 	return n.name == "binary" || n.name == "varbinary" || strings.HasSuffix(n.name, "blob")
 }
 
-// columnCharset is the character set of a column of this type, given that of its table.
-func (n *nativeType) columnCharset(table string) string {
-	switch {
-	case !n.isText():
-		return ""
-	case n.charset != "":
-		return n.charset
-	default:
-		return table
-	}
-}
-
-// native spells the type as information_schema does.
-func (n *nativeType) native(m Mode) string {
-	var b strings.Builder
-	b.WriteString(n.name)
-	switch {
-	case n.labels != nil:
-		b.WriteString("(" + quoteLabels(n.labels) + ")")
-	case len(n.args) == 1:
-		fmt.Fprintf(&b, "(%d)", n.args[0])
-	case len(n.args) == 2:
-		fmt.Fprintf(&b, "(%d,%d)", n.args[0], n.args[1])
-	}
-	if n.unsigned {
-		b.WriteString(" unsigned")
-	}
-	if n.zerofill {
-		b.WriteString(" zerofill")
-	}
-	return b.String()
-}
-
-// quoteLabels spells labels as the server does.
-func quoteLabels(labels []string) string {
-	r := strings.NewReplacer("'", "''", "\\", "\\\\", "\n", "\\n", "\r", "\\r", "\x00", "\\0")
-	quoted := make([]string, len(labels))
-	for i, l := range labels {
-		quoted[i] = "'" + r.Replace(l) + "'"
-	}
-	return strings.Join(quoted, ",")
-}
-
 // shape is the column in a table whose character set is charset.
 func (c *Column) shape(charset string) (schema.Column, error) {
 	col := c.Column
@@ -308,6 +266,14 @@ func (c *Column) shape(charset string) (schema.Column, error) {
 	if err != nil {
 		return schema.Column{}, err
 	}
-	col.Type, col.Native, col.Charset = t, n.native(Mode{}), n.columnCharset("")
+	col.Type, col.Native, col.Charset = t, n.native(), n.shownCharset()
 	return col, nil
+}
+
+// shownCharset is the character set of the column's values, empty when they are no text.
+func (n *nativeType) shownCharset() string {
+	if n.isText() {
+		return n.charset
+	}
+	return ""
 }

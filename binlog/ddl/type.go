@@ -64,6 +64,7 @@ type nativeType struct {
 	charset    string // empty when the type does not say
 	collation  string
 	serial     bool // SERIAL: not null, and unique
+	mode       Mode // of the server that spells it
 }
 
 // typeNames are the words that begin a type, with the name that the server has for it.
@@ -93,7 +94,7 @@ func (p *parser) nativeType() (nativeType, error) {
 		return nativeType{}, fmt.Errorf("type %q is not known", p.quote(p.i, p.i+1))
 	}
 	p.i++
-	n := nativeType{name: name}
+	n := nativeType{name: name, mode: p.mode}
 	switch word {
 	case "bool", "boolean":
 		n.args = []int{1}
@@ -101,6 +102,10 @@ func (p *parser) nativeType() (nativeType, error) {
 		n.unsigned, n.serial = true, true
 	case "nchar", "nvarchar", "national":
 		n.charset = "utf8mb3"
+	case "json":
+		if p.mode.MariaDB {
+			n.name, n.charset = "longtext", "utf8mb4"
+		}
 	}
 	p.typeName(&n, word)
 	if err := p.typeArguments(&n); err != nil {
