@@ -1,0 +1,113 @@
+package iceberg
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	_ "github.com/apache/iceberg-go/catalog/glue" // the catalogs and file systems register themselves
+	_ "github.com/apache/iceberg-go/catalog/hive"
+	_ "github.com/apache/iceberg-go/catalog/rest"
+	sqlcatalog "github.com/apache/iceberg-go/catalog/sql"
+	_ "github.com/apache/iceberg-go/io/gocloud"
+	"github.com/apache/iceberg-go/table"
+	_ "modernc.org/sqlite" // the driver of the default catalog
+
+	"github.com/cdcsync/cdcsync/schema"
+)
+
+// openCatalog opens the configured catalog. root is the file: URL of a local warehouse, empty when the catalog chooses
+// the tables' locations. The returned function closes what was opened.
+func openCatalog(ctx context.Context, cfg Config) (cat catalog.Catalog, root string, done func() error, err error) {
+	props := iceberg.Properties(maps.Clone(cfg.Catalog))
+	if props["type"] != "sql" {
+		cat, err = catalog.Load(ctx, props.Get("name", CatalogName), props)
+		return cat, "", closer(cat), err
+	}
+	if localFolder(props["warehouse"]) {
+		dir, err := localPath(props["warehouse"])
+		if err != nil {
+			return nil, "", nil, err
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, "", nil, fmt.Errorf("create warehouse: %w", err)
+		}
+		root = (&url.URL{Scheme: "file", Path: dir}).String()
+		props["warehouse"] = root
+		if props["uri"] == "" {
+			cat, done, err = openSQLite(filepath.Join(dir, "catalog.db"), props)
+			return cat, root, done, err
+		}
+	}
+	if strings.HasPrefix(props["uri"], "sqlite:") || strings.HasPrefix(props["uri"], "file:") {
+		path := strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(props["uri"], "sqlite:"), "file:"), "//")
+		cat, done, err = openSQLite(path, props)
+		return cat, root, done, err
+	}
+	cat, err = catalog.Load(ctx, props.Get("name", CatalogName), props)
+	return cat, root, closer(cat), err
+}
+
+// openSQLite opens a SQL catalog in a SQLite file. Its commits survive the loss of power, and it waits for other
+// processes that hold the file.
+func openSQLite(path string, props iceberg.Properties) (catalog.Catalog, func() error, error) {
+	dsn := "file:" + path + "?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := sqlcatalog.NewCatalog(props.Get("name", CatalogName), db, sqlcatalog.SQLite, props)
+	if err != nil {
+		_ = db.Close()
+		return nil, nil, fmt.Errorf("open catalog %s: %w", path, err)
+	}
+	return cat, db.Close, nil
+}
+
+func closer(cat catalog.Catalog) func() error {
+	if c, ok := cat.(catalog.Closer); ok {
+		return c.Close
+	}
+	return func() error { return nil }
+}
+
+// identifier is a table's name in the catalog.
+func identifier(n schema.Name) table.Identifier { return table.Identifier{n.Namespace, n.Table} }
+
+// location returns where a new table of a local warehouse goes, or nothing where the catalog chooses. A folder that
+// another table has used, which was dropped or renamed since, is not used again.
+func (s *Sink) location(n schema.Name) string {
+	if s.root == "" {
+		return ""
+	}
+	loc := s.root + "/" + folder(n.Namespace) + "/" + folder(n.Table)
+	u, err := url.Parse(loc)
+	if err != nil {
+		return loc
+	}
+	if _, err := os.Stat(u.Path); err == nil {
+		return loc + "-" + shortID()
+	}
+	return loc
+}
+
+// folder spells a name so that it is one folder, and the same in a path and in a URL.
+func folder(name string) string {
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.' && b.Len() > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02x", c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,236 @@
+package iceberg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"github.com/apache/iceberg-go"
+	"github.com/apache/iceberg-go/catalog"
+	"github.com/apache/iceberg-go/table"
+
+	"github.com/cdcsync/cdcsync/e2e/fault"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink"
+)
+
+// Evolve implements sink.Sink. What it did is noted in the table, in the same commit, so that repeating it does nothing.
+// Columns that the source does not have, and that no edit dropped, stay: their new rows have NULL there.
+func (s *Sink) Evolve(ctx context.Context, c *schema.Change) error {
+	fault.Point("iceberg.before-evolve")
+	defer s.forget(c.Name())
+	err := s.evolve(ctx, c)
+	fault.Point("iceberg.after-evolve")
+	return err
+}
+
+func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
+	if c.After == nil {
+		return s.drop(ctx, c.Before.Name)
+	}
+	tbl, err := s.load(ctx, c.After.Name)
+	if err != nil {
+		return err
+	}
+	if tbl == nil && c.Before != nil && c.Before.Name != c.After.Name {
+		if tbl, err = s.rename(ctx, c.Before.Name, c.After.Name); err != nil {
+			return err
+		}
+	}
+	if tbl == nil {
+		return s.create(ctx, c.After)
+	}
+	if s.evolved(tbl, c) {
+		return nil
+	}
+	return s.alter(ctx, tbl, c)
+}
+
+// fingerprint names a shape, as far as the sink cares.
+func fingerprint(t *schema.Table) string {
+	h := fnv.New64a()
+	for i, c := range t.Columns {
+		fmt.Fprintf(h, "%q %s %d\n", c.Name, c.Type, slices.Index(t.Key, i))
+	}
+	return fmt.Sprintf("%d-%016x", t.Version, h.Sum64())
+}
+
+// evolved says that the table matches c.After already.
+func (s *Sink) evolved(tbl *table.Table, c *schema.Change) bool {
+	repeatable := c.Before != nil && c.Before.Version == c.After.Version && truncates(c) // its version cannot tell
+	return !repeatable && tbl.Properties()[propPipeline] == s.pipeline && tbl.Properties()[s.own(propShape)] == fingerprint(c.After)
+}
+
+func truncates(c *schema.Change) bool {
+	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.TruncateTable })
+}
+
+func (s *Sink) drop(ctx context.Context, n schema.Name) error {
+	defer s.forget(n)
+	if s.cfg.Drop == KeepTable {
+		return nil
+	}
+	tbl, err := s.load(ctx, n)
+	if err != nil || tbl == nil {
+		return err
+	}
+	if err := s.owns(tbl); err != nil {
+		return tableError(n, err)
+	}
+	if err := s.cat.DropTable(ctx, identifier(n)); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) {
+		return fmt.Errorf("%w: drop table %s: %w", sink.ErrTransient, n, err)
+	}
+	return nil
+}
+
+// owns refuses a table of another pipeline.
+func (s *Sink) owns(tbl *table.Table) error {
+	switch owner := tbl.Properties()[propPipeline]; {
+	case owner == s.pipeline:
+		return nil
+	case owner != "":
+		return fmt.Errorf("the Iceberg table belongs to pipeline %q, this is %q: two pipelines on one table would undo each other; route this table elsewhere, or drop the Iceberg table", owner, s.pipeline)
+	case tbl.CurrentSnapshot() != nil:
+		return errors.New("the Iceberg table exists already, with rows that are not cdcsync's: its rows could stand twice; drop it, empty it by making it anew, or route this table elsewhere")
+	}
+	return nil
+}
+
+func (s *Sink) rename(ctx context.Context, from, to schema.Name) (*table.Table, error) {
+	old, err := s.load(ctx, from)
+	if err != nil || old == nil {
+		return nil, err
+	}
+	if err := s.owns(old); err != nil {
+		return nil, tableError(to, err)
+	}
+	if err := s.namespace(ctx, to.Namespace); err != nil {
+		return nil, err
+	}
+	defer s.forget(from)
+	tbl, err := s.cat.RenameTable(ctx, identifier(from), identifier(to))
+	if err != nil {
+		return nil, fmt.Errorf("%w: rename table %s to %s: %w", sink.ErrTransient, from, to, err)
+	}
+	return tbl, nil
+}
+
+func (s *Sink) namespace(ctx context.Context, ns string) error {
+	err := s.cat.CreateNamespace(ctx, table.Identifier{ns}, nil)
+	if err == nil || errors.Is(err, catalog.ErrNamespaceAlreadyExists) {
+		return nil
+	}
+	if ok, cerr := s.cat.CheckNamespaceExists(ctx, table.Identifier{ns}); cerr == nil && ok {
+		return nil
+	}
+	return fmt.Errorf("%w: create namespace %s: %w", sink.ErrTransient, ns, err)
+}
+
+// create makes the table.
+func (s *Sink) create(ctx context.Context, t *schema.Table) error {
+	sc, err := newSchema(t)
+	if err != nil {
+		return tableError(t.Name, err)
+	}
+	spec, err := newSpec(t, sc, s.partitions[t.Name.String()])
+	if err != nil {
+		return tableError(t.Name, err)
+	}
+	if err := mutablePartition(t, sc, spec); err != nil {
+		return tableError(t.Name, err)
+	}
+	if err := s.namespace(ctx, t.Name.Namespace); err != nil {
+		return err
+	}
+	props := s.cfg.tableProperties()
+	props[propPipeline], props[s.own(propShape)] = s.pipeline, fingerprint(t)
+	opts := []catalog.CreateTableOpt{catalog.WithProperties(props), catalog.WithPartitionSpec(spec)}
+	if loc := s.location(t.Name); loc != "" {
+		opts = append(opts, catalog.WithLocation(loc))
+	}
+	_, err = s.cat.CreateTable(ctx, identifier(t.Name), sc, opts...)
+	if errors.Is(err, catalog.ErrTableAlreadyExists) {
+		return fmt.Errorf("%w: create table %s: somebody else did at the same time: %w", sink.ErrTransient, t.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: create table %s: %w", sink.ErrTransient, t.Name, err)
+	}
+	return nil
+}
+
+// newSchema is the Iceberg schema of a new table.
+func newSchema(t *schema.Table) (*iceberg.Schema, error) {
+	ts, err := targets(t)
+	if err != nil {
+		return nil, err
+	}
+	fields, ids := make([]iceberg.NestedField, len(ts)), make([]int, 0, len(t.Key))
+	for i, c := range ts {
+		fields[i] = iceberg.NestedField{ID: i + 1, Name: c.name, Type: c.Type, Required: c.required}
+	}
+	for _, k := range t.Key {
+		ids = append(ids, fields[k].ID)
+	}
+	return iceberg.NewSchemaWithIdentifiers(0, ids, fields...), nil
+}
+
+// mutablePartition refuses what layout.checkSpec would, before the table is made.
+func mutablePartition(t *schema.Table, sc *iceberg.Schema, spec *iceberg.PartitionSpec) error {
+	for _, f := range spec.Fields() {
+		if len(t.Key) > 0 && !slices.Contains(sc.IdentifierFieldIDs, f.SourceID()) {
+			name, _ := sc.FindColumnName(f.SourceID())
+			return fmt.Errorf("partition.key: %s(%s): %s is not part of the key, so the rows of a key could move between partitions and be missed by deletes; "+
+				"partition by key columns, like bucket[16](%s)", f.Transform, name, name, t.Columns[t.Key[0]].Name)
+		}
+	}
+	return nil
+}
+
+// alter makes an existing table match c.After, in one commit.
+func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) error {
+	name := c.After.Name
+	if err := s.owns(tbl); err != nil {
+		return tableError(name, err)
+	}
+	tx := tbl.NewTransaction()
+	a := alteration{sink: s, before: tbl, sc: tbl.Schema(), change: c}
+	if err := a.stage(tx); err != nil {
+		return tableError(name, err)
+	}
+	if truncates(c) && tbl.CurrentSnapshot() != nil {
+		if err := truncate(ctx, tx, s.pipeline); err != nil {
+			return fmt.Errorf("%w: truncate %s: %w", sink.ErrTransient, name, err)
+		}
+	}
+	props := iceberg.Properties{propPipeline: s.pipeline, s.own(propShape): fingerprint(c.After)}
+	for key, value := range s.cfg.tableProperties() {
+		if _, mine := owned[key]; mine && tbl.Properties()[key] != value {
+			props[key] = value
+		}
+	}
+	if err := tx.SetProperties(props); err != nil {
+		return fmt.Errorf("alter table %s: %w", name, err)
+	}
+	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
+		return fmt.Errorf("alter table %s: %w", name, err)
+	}
+	now, err := tx.Commit(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: alter table %s: %w", sink.ErrTransient, name, err)
+	}
+	if _, err := newLayout(ctx, c.After, now); err != nil {
+		return tableError(name, err)
+	}
+	return nil
+}
+
+// truncate stages a snapshot without rows.
+func truncate(ctx context.Context, tx *table.Transaction, pipeline string) error {
+	return tx.Delete(ctx, iceberg.AlwaysTrue{}, iceberg.Properties{propPipeline: pipeline, "cdcsync.truncate": "true"})
+}
+
+// describe lists differences for an error.
+func describe(lines []string) string { return strings.Join(lines, "; ") }
