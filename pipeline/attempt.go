@@ -1,0 +1,322 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/cdcsync/cdcsync/e2e/fault"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// An attempt is one go from the checkpoint until the end or an error. All that an attempt knows comes from the store, the
+// sink's marks and the source, so a restart after an error and after a crash are the same thing.
+type attempt struct {
+	p      *Pipeline
+	first  bool   // of the process: the configuration may have changed since the checkpoint was saved
+	number uint64 // of the run
+	next   uint64 // epoch of the next commit
+	copies bool
+	bound  bool
+
+	stream source.Stream
+	lanes  []*lane
+	budget *semaphore.Weighted
+
+	cancel context.CancelCauseFunc // of the reader
+	kill   context.CancelFunc      // of lanes and commits
+	work   context.Context         // of lanes and commits: it outlives the reader's
+
+	failure struct {
+		sync.Mutex
+		err error
+	}
+
+	mu sync.Mutex // guards all below: the reader holds it while it handles an event
+
+	tables map[schema.Name]*table
+	sinks  map[schema.Name]*table // by the sink's name
+	shapes map[*schema.Table]*table
+
+	// The newest boundary read, and what has come after it.
+	at      source.Position
+	seq     uint64
+	time    int64
+	inTxn   bool // log rows or a schema change: the transaction is not whole yet
+	inChunk bool // snapshot rows whose progress is not known yet
+	open    *txn // being filled; nil: nothing since the last cut
+	running *txn // handed to commit most recently
+	due     bool // the interval is over: rows are cut at the next boundary
+	lastCut time.Time
+	saved   source.Position           // by the newest cut
+	changes []*changeRecord           // redelivered or made, and not covered by a cut yet
+	earlier map[string]*changeRecord  // in the store, past the checkpoint, by key
+	late    map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name
+	gone    []schema.Name             // records to delete with the next cut
+	copying int                       // tables
+	saves   int                       // cuts
+	wake    chan struct{}             // cap 1: for the pacer
+}
+
+// A txn is a transaction of the sink, and what its commit will save.
+type txn struct {
+	sink   sink.Txn // nil: no rows
+	tables []*table // with rows in it
+	writes sync.WaitGroup
+	bytes  int64 // handed to lanes
+	probed int64 // bytes when the sink was last asked
+
+	from source.Position // of the cut before
+	save save
+	done chan struct{} // closed when the commit is over
+}
+
+func newAttempt(p *Pipeline, first bool) *attempt {
+	a := &attempt{
+		p: p, first: first, due: true, wake: make(chan struct{}, 1),
+		budget: semaphore.NewWeighted(p.Limits.Bytes),
+		tables: map[schema.Name]*table{}, sinks: map[schema.Name]*table{}, shapes: map[*schema.Table]*table{},
+		earlier: map[string]*changeRecord{},
+	}
+	for range p.Limits.Lanes {
+		a.lanes = append(a.lanes, newLane())
+	}
+	return a
+}
+
+// run resumes, follows the stream until it ends, and gives back all it took.
+func (a *attempt) run(ctx context.Context) error {
+	ctx, a.cancel = context.WithCancelCause(ctx)
+	a.work, a.kill = context.WithCancel(context.WithoutCancel(ctx))
+	defer a.kill()
+	defer a.cancel(nil)
+	if err := a.resume(ctx); err != nil {
+		return err
+	}
+	if a.bound && a.copying == 0 {
+		return errEnd
+	}
+	if err := a.openStream(ctx); err != nil {
+		return err
+	}
+	var lanes, pacer sync.WaitGroup
+	for _, l := range a.lanes {
+		lanes.Go(func() { a.workLane(a.work, l) })
+	}
+	pacer.Go(func() { a.pace(ctx) })
+
+	err := a.follow(ctx)
+	a.cancel(err)
+	pacer.Wait()
+	err = errors.Join(a.finish(err), a.stop(&lanes))
+	return err
+}
+
+// follow handles events until one says to stop.
+func (a *attempt) follow(ctx context.Context) error {
+	for {
+		ev, err := a.stream.Next(ctx)
+		if err != nil {
+			return fmt.Errorf("read next event after %s: %w", a.at, err)
+		}
+		a.mu.Lock()
+		err = a.handle(ctx, &ev)
+		a.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// finish lets the commit that is under way come to its end, for at most the grace period, unless something that it needs
+// has failed. It returns why the attempt ends: the first failure, not what came of it.
+func (a *attempt) finish(err error) error {
+	a.mu.Lock()
+	t := a.running
+	a.mu.Unlock()
+	if t != nil {
+		grace := time.NewTimer(a.p.Limits.Grace)
+		defer grace.Stop()
+		select {
+		case <-t.done:
+		case <-a.work.Done():
+		case <-grace.C:
+			a.p.Log.Warn("gave up a commit", "pipeline", a.p.Name, "waited", a.p.Limits.Grace)
+		}
+	}
+	a.kill()
+	if t != nil {
+		<-t.done
+	}
+	if first := a.failed(); first != nil {
+		return first
+	}
+	return err
+}
+
+// stop ends the lanes and drops what is not committed.
+func (a *attempt) stop(lanes *sync.WaitGroup) error {
+	lanes.Wait()
+	for _, l := range a.lanes {
+		a.dropAll(l.take(nil))
+	}
+	var err error
+	if a.open != nil {
+		err = a.open.sink.Abort()
+	}
+	if err := errors.Join(err, a.stream.Close()); err != nil {
+		a.p.Log.Warn("closed with an error", "pipeline", a.p.Name, "err", err)
+	}
+	return nil
+}
+
+// fail notes why the attempt ends, and ends it. The first call counts.
+func (a *attempt) fail(err error) {
+	a.failure.Lock()
+	if a.failure.err == nil {
+		a.failure.err = err
+	}
+	a.failure.Unlock()
+	a.kill()
+	a.cancel(err)
+}
+
+func (a *attempt) failed() error {
+	a.failure.Lock()
+	defer a.failure.Unlock()
+	return a.failure.err
+}
+
+// progressed says that the attempt has saved something.
+func (a *attempt) progressed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.saves > 0
+}
+
+// sinkError makes of an error of the sink what ends the attempt: a stopError when it is of known tables alone.
+func (a *attempt) sinkError(doing string, err error) error {
+	stops, rest := tableErrors(err)
+	if rest != nil || len(stops) == 0 {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return &stopError{stops}
+}
+
+// persistStops makes the stop of tables durable, at the checkpoint: what was staged after it is gone.
+func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
+	c, err := a.p.states.begin(context.WithoutCancel(ctx))
+	if err != nil {
+		return fmt.Errorf("stop tables: %w", err)
+	}
+	var sv save
+	for _, s := range e.stops {
+		i := indexRecord(c.tables, s.Table)
+		if i < 0 {
+			return fmt.Errorf("stop a table that is not captured: %w", s)
+		}
+		r := &c.tables[i]
+		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), c.Position
+		sv.tables = append(sv.tables, r)
+		a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", r.Name, "position", c.Position, "err", s.Err)
+	}
+	if err := a.p.states.save(context.WithoutCancel(ctx), &sv); err != nil {
+		return fmt.Errorf("stop tables: %w", err)
+	}
+	return nil
+}
+
+// indexRecord finds a table by its name in the sink, or else at the source.
+func indexRecord(records []tableRecord, n schema.Name) int {
+	at := -1
+	for i, r := range records {
+		if r.Sink == n {
+			return i
+		}
+		if r.Name == n {
+			at = i
+		}
+	}
+	return at
+}
+
+// commit makes a cut transaction durable: first in the sink, then in the store, then at the source (invariants I1, I3).
+func (a *attempt) commit(t *txn) {
+	defer close(t.done)
+	t.writes.Wait()
+	if a.work.Err() != nil {
+		a.abort(t)
+		return
+	}
+	if err := a.commitSink(t); err != nil {
+		a.fail(err)
+		a.abort(t)
+		return
+	}
+	if err := a.commitStore(t); err != nil {
+		a.fail(err)
+		return
+	}
+	a.stream.Ack(t.save.position)
+	a.p.status.committed(&t.save)
+	a.poke()
+}
+
+func (a *attempt) abort(t *txn) {
+	if t.sink == nil {
+		return
+	}
+	if err := t.sink.Abort(); err != nil {
+		a.p.Log.Warn("aborted with an error", "pipeline", a.p.Name, "err", err)
+	}
+}
+
+func (a *attempt) commitSink(t *txn) error {
+	if t.sink == nil {
+		return nil
+	}
+	began := time.Now()
+	fault.Point("pipeline.before-commit")
+	err := t.sink.Commit(a.work, a.marks(t))
+	fault.Point("pipeline.after-commit")
+	stops, rest := tableErrors(err)
+	if rest != nil {
+		return fmt.Errorf("commit epoch %d: %w", t.save.epoch, err)
+	}
+	if len(stops) > 0 {
+		return a.commitRest(t, &stopError{stops})
+	}
+	a.p.Log.Debug("committed", "pipeline", a.p.Name, "epoch", t.save.epoch, "position", t.save.position, "tables", len(t.tables), "took", time.Since(began))
+	return nil
+}
+
+// commitRest saves a commit of which some tables failed: those stop where they were. Then the attempt ends, for the open
+// transaction may hold more rows of them.
+func (a *attempt) commitRest(t *txn, stop *stopError) error {
+	for _, s := range stop.stops {
+		for _, r := range t.save.tables {
+			if r.Sink == s.Table {
+				r.State, r.Reason, r.Position = Stopped, s.Err.Error(), t.from
+			}
+		}
+	}
+	if err := a.commitStore(t); err != nil {
+		return err
+	}
+	return stop
+}
+
+func (a *attempt) commitStore(t *txn) error {
+	fault.Point("pipeline.before-save")
+	if err := a.p.states.save(a.work, &t.save); err != nil {
+		return fmt.Errorf("save checkpoint: %w", err)
+	}
+	fault.Point("pipeline.after-save")
+	return nil
+}

@@ -1,0 +1,212 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/e2e/fault"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/snapshot"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+var errMidway = errors.New("its schema changes in the middle of a transaction that has rows of it already: resync the table")
+
+// key names a schema change: the same for each time that the log delivers it.
+func (c *changeRecord) key() string {
+	return fmt.Sprintf("%s|%q|%q|%d", c.Txn, c.Before, c.After, c.Version)
+}
+
+// txnName spells a transaction so that it is the same on every replay, on another server too if it has a GTID.
+func txnName(id source.TxnID) string {
+	if id.Server != [16]byte{} {
+		return fmt.Sprintf("%s:%s:%d", hex.EncodeToString(id.Server[:]), id.Tag, id.Number)
+	}
+	return fmt.Sprintf("%d:%d", id.Seq, id.Number)
+}
+
+func newChange(c *schema.Change, id source.TxnID, at source.Position) *changeRecord {
+	r := &changeRecord{Txn: txnName(id), Statement: c.Statement, Position: at, At: time.Now().UTC()}
+	if c.Before != nil {
+		r.Before = c.Before.Name
+	}
+	if c.After != nil {
+		r.After, r.Version = c.After.Name, c.After.Version
+	}
+	return r
+}
+
+// evolve makes every row of the old shape durable, then has the sink change the shape (invariant I5). A change that is
+// delivered again is made again only if it is not known to have been made: a table that is truncated, or swapped with
+// another, twice would be lost.
+func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID) error {
+	t := a.changing(c)
+	if t != nil && t.State == Stopped {
+		return nil
+	}
+	if t != nil && c.Before != nil {
+		if err := a.yield(ctx, t); err != nil {
+			return err
+		}
+	}
+	a.inTxn = true
+	t, to, err := a.destination(t, c)
+	if err != nil {
+		return a.refuse(&schema.TableError{Table: c.Name(), Err: err})
+	}
+	r := newChange(c, id, a.at)
+	if err := a.makeChange(ctx, r, sinkChange(c, t.Sink, to), c.After); err != nil {
+		stops, rest := tableErrors(err)
+		if rest != nil {
+			return fmt.Errorf("evolve %s: %w", to, err)
+		}
+		a.stopTable(t, stops[0].Err)
+		return nil
+	}
+	return a.adopt(t, c, r, to)
+}
+
+// changing is the table that a change is about, nil when it is not captured.
+func (a *attempt) changing(c *schema.Change) *table {
+	if c.Before != nil {
+		return a.tables[c.Before.Name]
+	}
+	return a.tables[c.After.Name]
+}
+
+// yield commits what is staged before the shape of t changes. All tables wait for it: several changes may follow in the
+// same transaction, and then there is no boundary to cut at.
+func (a *attempt) yield(ctx context.Context, t *table) error {
+	if a.open == nil || !a.clean() {
+		if a.open != nil && t.open == a.open {
+			return &stopError{[]*schema.TableError{{Table: t.Name, Err: errMidway}}}
+		}
+		return a.settle(ctx)
+	}
+	return a.flush(ctx)
+}
+
+// destination finds the sink's name of the table after the change; a new table becomes one of ours.
+func (a *attempt) destination(t *table, c *schema.Change) (*table, schema.Name, error) {
+	if t != nil && (c.After == nil || c.After.Name == t.Name) {
+		return t, t.Sink, nil
+	}
+	if t == nil && c.Before != nil {
+		return nil, schema.Name{}, fmt.Errorf("it was %s, which is not captured, so its rows are unknown: start again to have it copied", c.Before.Name)
+	}
+	to, err := a.route(c.After.Name, t)
+	if err != nil {
+		return nil, to, err
+	}
+	if t == nil {
+		t = a.add(tableRecord{Name: c.After.Name, Sink: to, State: Dropped})
+	}
+	return t, to, nil
+}
+
+// route names the table n in the sink, for t or for a new table. Two tables there in one would mix up their marks.
+func (a *attempt) route(n schema.Name, t *table) (schema.Name, error) {
+	to, err := a.p.Routes.Name(n)
+	if err != nil {
+		return to, err
+	}
+	if other := a.sinks[to]; other != nil && other != t && other.State != Dropped {
+		return to, fmt.Errorf("it would be written to the sink table %s, as %s is already: a sink table takes one source table; "+
+			"change the route (%s; %s)", to, other.Name, a.p.Routes.Explain(n), a.p.Routes.Explain(other.Name))
+	}
+	return to, nil
+}
+
+// refuse notes a table that cannot be captured, with the reason.
+func (a *attempt) refuse(e *schema.TableError) error {
+	t := a.tables[e.Table]
+	if t == nil {
+		t = a.add(tableRecord{Name: e.Table, State: Dropped})
+	}
+	a.stopTable(t, e.Err)
+	return nil
+}
+
+// sinkChange is c under the sink's names.
+func sinkChange(c *schema.Change, from, to schema.Name) *schema.Change {
+	s := &schema.Change{Before: renamed(c.Before, from), After: renamed(c.After, to), Edits: c.Edits, Statement: c.Statement}
+	if from == to {
+		s.Edits = slices.DeleteFunc(slices.Clone(c.Edits), func(e schema.Edit) bool { return e.Kind == schema.RenameTable })
+	}
+	return s
+}
+
+// makeChange has the sink make a change, with a note in the store before and after.
+func (a *attempt) makeChange(ctx context.Context, r *changeRecord, c *schema.Change, shape *schema.Table) error {
+	if past := a.earlier[r.key()]; past != nil {
+		*r = *past
+	}
+	if r.Applied {
+		return nil
+	}
+	if r.id == 0 {
+		if err := a.p.states.applying(ctx, r, shape); err != nil {
+			return fmt.Errorf("note change: %w", err)
+		}
+	}
+	fault.Point("pipeline.before-evolve")
+	if err := a.p.Sink.Evolve(ctx, c); err != nil {
+		return err
+	}
+	fault.Point("pipeline.after-evolve")
+	if err := a.p.states.applied(ctx, r); err != nil {
+		return fmt.Errorf("note change: %w", err)
+	}
+	a.p.Log.Info("changed a table", "pipeline", a.p.Name, "table", c.Name(), "position", a.at, "statement", c.Statement)
+	return nil
+}
+
+// adopt makes the change ours.
+func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name) error {
+	a.changes = append(a.changes, r)
+	clear(a.shapes)
+	t.from, t.to, t.dirty = nil, nil, true
+	if c.After == nil || c.Before == nil {
+		if t.State == Copying {
+			a.copying--
+		}
+	}
+	if c.After == nil {
+		t.State, t.shape, t.Shape, t.Progress = Dropped, nil, 0, nil
+		t.tally.set(&t.tableRecord)
+		return nil
+	}
+	a.rename(t, c.After.Name, to)
+	t.shape, t.Shape = c.After, r.Shape
+	if c.Before == nil {
+		t.Rows, t.Chunks = 0, 0
+		t.progress(snapshot.Followed())
+		if m, ok := a.late[c.After.Name]; ok {
+			delete(a.late, c.After.Name)
+			return a.adoptMark(t, m)
+		}
+	}
+	t.tally.set(&t.tableRecord)
+	return nil
+}
+
+// rename gives t other names, here and in the sink.
+func (a *attempt) rename(t *table, to, sink schema.Name) {
+	if a.tables[t.Name] == t {
+		delete(a.tables, t.Name)
+	}
+	if a.sinks[t.Sink] == t {
+		delete(a.sinks, t.Sink)
+	}
+	if t.known != (schema.Name{}) && t.known != to {
+		a.gone = append(a.gone, t.known)
+		t.known = schema.Name{}
+	}
+	t.Name, t.Sink = to, sink
+	a.tables[to], a.sinks[sink] = t, t
+	a.p.status.rename(t.tally, &t.tableRecord)
+}

@@ -1,0 +1,117 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/snapshot"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// A TableState says how far a table is. Its text form is part of what `cdcsync state` prints.
+type TableState uint8
+
+// The states of a table.
+const (
+	Copying   TableState = iota + 1 // its rows are being copied; its changes flow meanwhile
+	Following                       // all rows are copied, or there were none to copy; its changes flow
+	Stopped                         // the promise cannot be kept; the reason says why. Its changes are dropped
+	Dropped                         // the source has dropped it
+)
+
+var tableStates = [...]string{"", "copying", "following", "stopped", "dropped"}
+
+// String returns the state in lower case.
+func (s TableState) String() string {
+	if int(s) < len(tableStates) {
+		return tableStates[s]
+	}
+	return fmt.Sprintf("TableState(%d)", uint8(s))
+}
+
+// MarshalText returns String.
+func (s TableState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *TableState) UnmarshalText(text []byte) error {
+	i := slices.Index(tableStates[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown state %q of a table", text)
+	}
+	*s = TableState(i)
+	return nil
+}
+
+// A table is one captured table while a pipeline runs. The reader owns it.
+type table struct {
+	tableRecord             // as it will be at the next boundary
+	known       schema.Name // its name in the store; zero: it is not there
+	lane        *lane
+	open        *txn        // the newest transaction that has rows of it
+	dirty       bool        // the record differs from the store's
+	fresh       bool        // nothing of it was ever in the sink or in the store
+	had         source.View // transactions whose rows the sink has already; nil: none
+	tally       *tally
+
+	from, to *schema.Table // the newest shape seen in a batch, and the same under the sink's name
+}
+
+// sinkShape returns shape under the sink's name: one pointer for each version, whoever made the batch.
+func (t *table) sinkShape(shape *schema.Table) *schema.Table {
+	if t.from == shape {
+		return t.to
+	}
+	if t.to == nil || t.to.Version != shape.Version || t.to.Name != t.Sink {
+		t.to = renamed(shape, t.Sink)
+	}
+	t.from = shape
+	return t.to
+}
+
+// renamed returns a copy of shape with another name; the columns are shared.
+func renamed(shape *schema.Table, to schema.Name) *schema.Table {
+	if shape == nil || shape.Name == to {
+		return shape
+	}
+	s := *shape
+	s.Name = to
+	return &s
+}
+
+// follows says that the table has a shape, and changes to expect.
+func (t *table) follows() bool { return t.State == Copying || t.State == Following }
+
+// stop ends the capture of the table at a position.
+func (t *table) stop(at source.Position, reason error) {
+	t.State, t.Reason, t.Position = Stopped, reason.Error(), at
+	t.dirty = true
+	t.tally.set(&t.tableRecord)
+}
+
+// progress sets how far the copy is.
+func (t *table) progress(p []byte) {
+	t.Progress = p
+	if t.State = Copying; snapshot.Done(p) {
+		t.State = Following
+	}
+	t.dirty = true
+}
+
+// snapshotTable is the table as a stream's start needs it.
+func (t *table) snapshotTable() snapshot.Table {
+	return snapshot.Table{Shape: t.shape, Progress: t.Progress, From: t.Ahead}
+}
+
+// has says that the sink has the rows of a transaction already. Transactions come in order: after the first that it has
+// not, it has none.
+func (t *table) has(id source.TxnID) bool {
+	if t.had == nil {
+		return false
+	}
+	if t.had.Sees(id) == source.Yes {
+		return true
+	}
+	t.had, t.Ahead, t.dirty = nil, "", true
+	return false
+}
