@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
+	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/binlog/charset"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -58,6 +60,7 @@ const (
 	wideDecimalForm // text to 16 or 32 bytes
 	bitForm
 	bytesForm // as they are
+	utf8Form  // checked only
 	textForm  // through a character set
 	enumForm  // a number to a label
 	setForm   // a number to labels
@@ -70,6 +73,7 @@ type field struct {
 	scale  uint16
 	width  int  // of a wide decimal
 	wide   bool // the number of labels has 8 bytes, not 4
+	key    bool // part of the table's key
 	text   charset.Append
 	labels []string
 }
@@ -89,6 +93,9 @@ type decodeError struct {
 
 func (e *decodeError) Error() string { return fmt.Sprintf("column %d: %v", e.column, e.err) }
 func (e *decodeError) Unwrap() error { return e.err }
+
+// errZeroKey says that a key has no value that can be told from others.
+var errZeroKey = errors.New("a key column has a zero or partial date, which has no value outside MySQL: mend the row, or exclude the table")
 
 var errValue = errors.New("value is not of the column's type")
 
@@ -191,6 +198,12 @@ func (f *field) bytes(v *row.Vector, p []byte) error {
 	case bytesForm:
 		v.AppendBytes(p)
 		return nil
+	case utf8Form:
+		if !utf8.Valid(p) {
+			return fmt.Errorf("%w: %d bytes are not UTF-8", charset.ErrInvalid, len(p))
+		}
+		v.AppendBytes(p)
+		return nil
 	case textForm:
 		data, err := f.text(v.Data, p)
 		if err != nil {
@@ -273,18 +286,15 @@ func (f *field) labelNumber(p []byte) (n uint64, size int, err error) {
 // date appends a DATE, DATETIME or TIMESTAMP. Zero and partial dates are NULL.
 func (f *field) date(v *row.Vector, p []byte) error {
 	if len(p) == 0 {
-		v.AppendNull()
-		return nil
+		return f.zeroDate(v)
 	}
 	if len(p) < 4 {
 		return errMalformed
 	}
-	year, month, day := int64(binary.LittleEndian.Uint16(p)), int64(p[2]), int64(p[3])
-	if month == 0 || day == 0 {
-		v.AppendNull()
-		return nil
+	days, ok := binlog.Days(int(binary.LittleEndian.Uint16(p)), int(p[2]), int(p[3]))
+	if !ok {
+		return f.zeroDate(v)
 	}
-	days := civilDays(year, month, day)
 	if f.form == dateForm {
 		v.AppendWord(uint64(days))
 		return nil
@@ -300,20 +310,13 @@ func (f *field) date(v *row.Vector, p []byte) error {
 	return nil
 }
 
-// civilDays counts the days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March here, so that the
-// leap day comes last: 153 days make five months.
-func civilDays(year, month, day int64) int64 {
-	if month <= 2 {
-		year--
-		month += 12
+// zeroDate appends a date that is none: NULL, which no key can be.
+func (f *field) zeroDate(v *row.Vector) error {
+	if f.key {
+		return errZeroKey
 	}
-	era := year / 400
-	if year < 0 {
-		era = (year - 399) / 400
-	}
-	ofEra := year - era*400
-	ofYear := (153*(month-3)+2)/5 + day - 1
-	return era*146097 + ofEra*365 + ofEra/4 - ofEra/100 + ofYear - 719468
+	v.AppendNull()
+	return nil
 }
 
 // parseTime reads a TIME: sign, days, hours, minutes, seconds, microseconds.
@@ -376,6 +379,9 @@ func newDecoder(t *schema.Table, columns []column) (*decoder, error) {
 			return nil, fmt.Errorf("%w: column %s comes as type %#x, it is known as %s", source.ErrShape, t.Columns[i].Name, columns[i].wire, t.Columns[i].Native)
 		}
 		d.fields[i] = f
+	}
+	for _, k := range t.Key {
+		d.fields[k].key = true
 	}
 	return d, nil
 }

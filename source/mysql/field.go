@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"strings"
+
 	"github.com/cdcsync/cdcsync/binlog/charset"
 	"github.com/cdcsync/cdcsync/schema"
 )
@@ -50,6 +52,9 @@ func textField(c *schema.Column, from column) (field, bool) {
 	name := c.Charset
 	if name == "" {
 		return field{form: bytesForm}, isBytes(from.wire)
+	}
+	if strings.HasPrefix(name, "utf8") {
+		return field{form: utf8Form}, isBytes(from.wire)
 	}
 	convert, ok := charset.For(name)
 	return field{form: textForm, text: convert}, ok && isBytes(from.wire)
