@@ -112,6 +112,9 @@ func (p Position) Seq() uint64 {
 	return n<<offsetBits | p.Offset
 }
 
+// byGTID says that only GTIDs can name the position to the server: its protocol has 32 bits for an offset.
+func (p *Position) byGTID() bool { return p.File == "" || p.Offset >= 1<<32 }
+
 // FileNumber is the number that a log file's name ends with. Names are compared by it: "binlog.1000000" comes after
 // "binlog.999999".
 func FileNumber(file string) (uint64, error) {

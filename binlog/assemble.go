@@ -1,0 +1,422 @@
+package binlog
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/schema/row"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+const (
+	// batchBytes is when a batch of a long transaction is closed and a new one begun.
+	batchBytes = 1 << 20
+	// aheadBytes is when a transaction is delivered before its end is read: what memory it may take.
+	aheadBytes = 8 << 20
+	// maxTableIDs bounds what is remembered of the ids that tables have in the log; servers give new ones for ever.
+	maxTableIDs = 4096
+)
+
+// An assembler makes source events of log events. It does no I/O: events go in, finished events gather in out.
+type assembler struct {
+	facts *serverFacts
+	match func(schema.Name) bool
+
+	tables map[schema.Name]*table
+	ids    map[uint64]*mapped
+	epoch  int // counts changes of what tables there are: what was skipped may have to be looked at again
+
+	pos  Position // the last boundary between transactions
+	txn  txn
+	text []byte // for writing positions
+
+	out      []source.Event
+	outBytes int
+	moved    bool // pos is past what out and the events before it say
+	unplaced bool // the server was told GTIDs only, and has not yet said where in its log that is
+}
+
+// A table is one captured table.
+type table struct {
+	shape   *schema.Table
+	stopped bool
+	batch   *row.Batch // takes the rows of the current transaction; also among its items
+	filled  int        // bytes of the log that the batch has taken
+}
+
+// mapped is what a table id stands for. Ids are mapped again for each statement, nearly always to the same.
+type mapped struct {
+	body  []byte // of the TABLE_MAP event
+	epoch int
+	table *table // nil: not captured
+	plan  *plan
+}
+
+// A phase is how far the assembler is in a transaction.
+type phase uint8
+
+const (
+	idle  phase = iota
+	named       // its GTID is read: one statement follows, or BEGIN
+	begun       // its end will be said
+)
+
+// A txn is the transaction being read. Its items are delivered when its end is read, or when it grows too large.
+type txn struct {
+	phase  phase
+	id     source.TxnID
+	gtid   GTID
+	time   int64
+	items  []source.Event
+	bytes  int
+	ahead  bool     // some of its items are delivered
+	schema bool     // it changed shapes
+	open   []*table // those that have a batch
+	saves  []savepoint
+}
+
+// event takes one event of the log.
+func (a *assembler) event(e *event) error {
+	switch e.kind {
+	case replication.TABLE_MAP_EVENT:
+		return a.tableMap(e)
+	case replication.WRITE_ROWS_EVENTv1, replication.WRITE_ROWS_EVENTv2:
+		return a.rows(e, writeRows)
+	case replication.UPDATE_ROWS_EVENTv1, replication.UPDATE_ROWS_EVENTv2:
+		return a.rows(e, updateRows)
+	case replication.DELETE_ROWS_EVENTv1, replication.DELETE_ROWS_EVENTv2:
+		return a.rows(e, deleteRows)
+	case replication.QUERY_EVENT:
+		return a.query(e)
+	case replication.XID_EVENT:
+		return a.commit(e.stop)
+	case replication.GTID_EVENT, replication.ANONYMOUS_GTID_EVENT, replication.GTID_TAGGED_LOG_EVENT:
+		return a.mysqlGTID(e)
+	case replication.MARIADB_GTID_EVENT:
+		return a.mariadbGTID(e)
+	case replication.XA_PREPARE_LOG_EVENT:
+		return a.prepared(e)
+	}
+	return a.rare(e)
+}
+
+// rare takes the events that do not come with each transaction.
+func (a *assembler) rare(e *event) error {
+	switch e.kind {
+	case replication.ROTATE_EVENT:
+		return a.rotate(e)
+	case replication.HEARTBEAT_EVENT, replication.HEARTBEAT_LOG_EVENT_V2:
+		a.unplaced = a.unplaced && a.txn.phase != idle
+		a.progress(e.stop)
+	case replication.FORMAT_DESCRIPTION_EVENT:
+		clear(a.ids)
+		return a.interrupted()
+	case replication.PREVIOUS_GTIDS_EVENT, replication.MARIADB_GTID_LIST_EVENT, replication.MARIADB_BINLOG_CHECKPOINT_EVENT,
+		replication.STOP_EVENT:
+		a.progress(e.stop)
+	case replication.ROWS_QUERY_EVENT, replication.MARIADB_ANNOTATE_ROWS_EVENT, replication.INTVAR_EVENT,
+		replication.RAND_EVENT, replication.USER_VAR_EVENT, replication.IGNORABLE_EVENT,
+		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT:
+		// They prepare statements, or speak to group members: rows never.
+	case replication.INCIDENT_EVENT:
+		return a.fatal(e, "the server says that its log has lost changes (INCIDENT): only a resync of all tables helps")
+	case replication.TRANSACTION_PAYLOAD_EVENT:
+		return a.payload(e)
+	case replication.PARTIAL_UPDATE_ROWS_EVENT:
+		return a.stopRows(e, "an update logs only the changed parts of a JSON document, which are not read: "+
+			"SET GLOBAL binlog_row_value_options = '', then resync the table")
+	case replication.MARIADB_WRITE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1,
+		replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_QUERY_COMPRESSED_EVENT:
+		return a.compressed(e)
+	default:
+		return a.unknown(e)
+	}
+	return nil
+}
+
+// unknown takes an event of a kind that is not known. The server says of those that a replica may leave out.
+func (a *assembler) unknown(e *event) error {
+	if e.flags&replication.LOG_EVENT_IGNORABLE_F != 0 {
+		return nil
+	}
+	return a.fatal(e, fmt.Sprintf("events of type %d (%s) are not known: they might change rows", e.kind, e.kind))
+}
+
+// fatal makes an error that no repetition mends.
+func (a *assembler) fatal(e *event, why string) error {
+	return fmt.Errorf("read log at %s:%d: %s", a.pos.File, e.start, why)
+}
+
+// seq is where an offset of the current file is in the order of the log.
+func (a *assembler) seq(offset uint64) uint64 {
+	return Position{File: a.pos.File, Offset: offset}.Seq()
+}
+
+// tableMap learns which table a table id stands for.
+func (a *assembler) tableMap(e *event) error {
+	if len(e.body) < 8 {
+		return a.fatal(e, errShort.Error())
+	}
+	id := u48(e.body)
+	m := a.ids[id]
+	if m != nil && m.epoch == a.epoch && bytes.Equal(m.body, e.body) && (m.table == nil || m.plan != nil && m.plan.table == m.table.shape) {
+		return nil
+	}
+	if len(a.ids) >= maxTableIDs {
+		clear(a.ids)
+	}
+	_, namespace, name, _, err := tableMapName(e.body)
+	if err != nil {
+		return a.fatal(e, err.Error())
+	}
+	m = &mapped{body: bytes.Clone(e.body), epoch: a.epoch}
+	a.ids[id] = m
+	t := a.tables[schema.Name{Namespace: string(namespace), Table: string(name)}]
+	if t == nil || t.stopped {
+		return nil
+	}
+	m.table = t
+	m.plan, err = a.planOf(t, m.body)
+	if err != nil {
+		a.stop(t, e.start, fmt.Errorf("the log's description of the rows does not fit the known shape: %w; resync the table", err))
+	}
+	return nil
+}
+
+func (a *assembler) planOf(t *table, body []byte) (*plan, error) {
+	parsed, err := parseTableMap(body)
+	if err != nil {
+		return nil, err
+	}
+	return newPlan(t.shape, parsed, a.facts.flavor, a.facts.charsets)
+}
+
+// noTable is the id with which a server ends a statement whose tables it does not log.
+const noTable = 0xff_ffff
+
+// rowsOf finds the table of a rows event, nil when it is not captured.
+func (a *assembler) rowsOf(e *event) (*mapped, error) {
+	if len(e.body) < 8 {
+		return nil, a.fatal(e, errShort.Error())
+	}
+	id := u48(e.body)
+	m := a.ids[id]
+	if m == nil {
+		if id == noTable {
+			return nil, nil
+		}
+		return nil, a.fatal(e, fmt.Sprintf("rows of table id %d, which no table map names", id))
+	}
+	if m.table == nil || m.table.stopped {
+		return nil, nil
+	}
+	return m, nil
+}
+
+// rows decodes a rows event into the batch of its table.
+func (a *assembler) rows(e *event, kind rowsKind) error {
+	m, err := a.rowsOf(e)
+	if err != nil || m == nil {
+		return err
+	}
+	second := e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2
+	re, err := parseRows(kind, second, len(m.plan.cols), e.body[6:])
+	if err == nil {
+		err = a.images(m, &re, e.start+uint64(headerSize+len(e.body)-len(re.rows)))
+	}
+	if err != nil {
+		a.stop(m.table, e.start, fmt.Errorf("decode row: %w; resync the table", err))
+	}
+	return nil
+}
+
+// images decodes the row images of an event. offset is the first one's in the file.
+func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
+	t, seq, rest := m.table, a.seq(offset), re.rows
+	for len(rest) > 0 {
+		if t.batch == nil {
+			a.begin(t)
+		}
+		after, err := m.plan.appendRow(t.batch, re, rest, seq, a.txn.time)
+		if err != nil {
+			return err
+		}
+		n := len(rest) - len(after)
+		seq, rest = seq+uint64(n), after
+		t.filled += n
+		a.txn.bytes += n
+		if t.filled >= batchBytes {
+			t.batch = nil
+		}
+	}
+	if a.txn.bytes >= aheadBytes {
+		a.ahead()
+	}
+	return nil
+}
+
+// begin opens a batch for the rows of a table in the current transaction.
+func (a *assembler) begin(t *table) {
+	t.batch, t.filled = row.New(t.shape), 0
+	a.txn.items = append(a.txn.items, source.Event{Rows: t.batch, Txn: a.txn.id})
+	a.txn.open = append(a.txn.open, t)
+}
+
+// ahead delivers what a large transaction has so far, so that it needs no memory.
+func (a *assembler) ahead() {
+	a.deliver()
+	a.txn.ahead, a.txn.bytes = true, 0
+}
+
+// deliver moves the transaction's items to out.
+func (a *assembler) deliver() {
+	for _, t := range a.txn.open {
+		t.batch = nil
+	}
+	a.txn.open = a.txn.open[:0]
+	for _, it := range a.txn.items {
+		if it.Rows != nil && it.Rows.Len() == 0 {
+			it.Rows.Free()
+			continue
+		}
+		if it.Rows == nil && it.Schema == nil && it.Stopped == nil {
+			continue
+		}
+		a.out = append(a.out, it)
+	}
+	a.outBytes += a.txn.bytes
+	clear(a.txn.items)
+	a.txn.items = a.txn.items[:0]
+}
+
+// commit ends the transaction at an offset, and delivers it.
+func (a *assembler) commit(stop uint64) error {
+	t := &a.txn
+	rows := t.ahead || len(t.items) > 0
+	a.deliver()
+	a.pos.Offset = stop
+	if t.gtid.Number != 0 && a.pos.GTIDs != nil {
+		a.pos.GTIDs.Add(t.gtid)
+	}
+	if rows {
+		a.boundary(t.time)
+	} else {
+		a.moved = true
+	}
+	a.reset()
+	return nil
+}
+
+// boundary delivers the position.
+func (a *assembler) boundary(time int64) {
+	a.moved = false
+	a.text = a.pos.appendText(a.text[:0])
+	a.out = append(a.out, source.Event{Commit: source.Position(a.text), Seq: a.pos.Seq(), Time: time})
+}
+
+// flush delivers the position if it is past the last one that was delivered.
+func (a *assembler) flush() {
+	if a.moved {
+		a.boundary(0)
+	}
+}
+
+// reset forgets the transaction.
+func (a *assembler) reset() {
+	t := &a.txn
+	*t = txn{items: t.items[:0], open: t.open[:0], saves: t.saves[:0]}
+}
+
+// discard forgets the transaction and its rows. It is false if that is not possible any more, because some are delivered
+// or shapes have changed.
+func (a *assembler) discard() bool {
+	t := &a.txn
+	if t.ahead || t.schema {
+		return false
+	}
+	kept := t.items[:0]
+	for _, it := range t.items {
+		if it.Rows != nil {
+			it.Rows.Free()
+		}
+		if it.Stopped != nil {
+			kept = append(kept, it)
+		}
+	}
+	for _, o := range t.open {
+		o.batch = nil
+	}
+	a.out = append(a.out, kept...)
+	t.items = kept[:0]
+	a.reset()
+	return true
+}
+
+// progress moves the boundary without a transaction.
+func (a *assembler) progress(offset uint64) {
+	if a.txn.phase == idle && !a.unplaced {
+		a.pos.Offset, a.moved = max(a.pos.Offset, offset), true
+	}
+}
+
+// rotate goes on to another file.
+func (a *assembler) rotate(e *event) error {
+	if len(e.body) <= 8 {
+		return a.fatal(e, errShort.Error())
+	}
+	if err := a.interrupted(); err != nil {
+		return err
+	}
+	file := string(e.body[8:])
+	if _, err := FileNumber(file); err != nil {
+		return a.fatal(e, err.Error())
+	}
+	next := Position{File: file, Offset: u64(e.body)}
+	if a.pos.File != "" && next.Seq() < a.pos.Seq() {
+		return fmt.Errorf("%w: the server goes back from %s:%d to %s:%d", source.ErrPositionLost, a.pos.File, a.pos.Offset, file, next.Offset)
+	}
+	a.pos.File, a.pos.Offset, a.moved = file, next.Offset, !a.unplaced
+	clear(a.ids)
+	return nil
+}
+
+// interrupted says that a file has ended: a transaction that has not ended with it never will.
+func (a *assembler) interrupted() error {
+	if a.txn.phase != idle && !a.discard() {
+		return fmt.Errorf("%w: the log file %s ends inside a transaction of which rows are delivered", source.ErrTransient, a.pos.File)
+	}
+	return nil
+}
+
+// stop ends the capture of a table, with its rows of the current transaction.
+func (a *assembler) stop(t *table, offset uint64, why error) {
+	t.stopped, t.batch = true, nil
+	for i := range a.txn.items {
+		if it := &a.txn.items[i]; it.Rows != nil && it.Rows.Table.Name == t.shape.Name {
+			// The batch may hold half a row: it must not be pooled in a shape that New does not expect.
+			it.Rows.Truncate(0)
+			it.Rows.Free()
+			it.Rows = nil
+		}
+	}
+	a.stopped(t.shape.Name, offset, why)
+}
+
+// stopped reports a table that is not, or no longer, captured.
+func (a *assembler) stopped(name schema.Name, offset uint64, why error) {
+	err := fmt.Errorf("at %s:%d: %w", a.pos.File, offset, why)
+	a.txn.items = append(a.txn.items, source.Event{Stopped: &schema.TableError{Table: name, Err: err}, Txn: a.txn.id})
+}
+
+// stopRows stops the table of a rows event that cannot be read.
+func (a *assembler) stopRows(e *event, why string) error {
+	m, err := a.rowsOf(e)
+	if err != nil || m == nil {
+		return err
+	}
+	a.stop(m.table, e.start, fmt.Errorf("%s", why))
+	return nil
+}

@@ -1,0 +1,110 @@
+package binlog
+
+import (
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/schema/row"
+)
+
+// A rowsEvent is the head of a WRITE, UPDATE or DELETE_ROWS event, and its row images.
+type rowsEvent struct {
+	ops     [2]row.Op // of the images of one row
+	present [2][]byte // which columns each of the images has
+	images  int       // 1, or 2 for updates
+	rows    []byte    // the images, one after the other
+}
+
+// parseRows reads the body of a rows event behind its table id. extra says that it is of version 2, which may carry data
+// that is not about the rows.
+func parseRows(kind rowsKind, extra bool, columns int, p []byte) (rowsEvent, error) {
+	e := rowsEvent{images: 1}
+	c := cursor{p: p}
+	c.bytes(2) // flags
+	if extra {
+		n := int(c.uint(2)) // counts itself
+		c.bytes(n - 2)
+	}
+	if n := c.length(); n != columns && !c.short {
+		return e, fmt.Errorf("the rows have %d columns, their table map %d", n, columns)
+	}
+	e.present[0] = c.bytes((columns + 7) / 8)
+	switch kind {
+	case writeRows:
+		e.ops[0] = row.Insert
+	case deleteRows:
+		e.ops[0] = row.Delete
+	case updateRows:
+		e.ops, e.images = [2]row.Op{row.Before, row.After}, 2
+		e.present[1] = c.bytes((columns + 7) / 8)
+	}
+	e.rows = c.p
+	return e, c.err()
+}
+
+// A rowsKind is what a rows event does.
+type rowsKind uint8
+
+const (
+	writeRows rowsKind = iota + 1
+	updateRows
+	deleteRows
+)
+
+// appendRow takes the images of one row off p and appends them to b. seq is the first image's; the second stands as far
+// behind it as it does in the event. On an error b has a half row, and is of no more use.
+func (d *plan) appendRow(b *row.Batch, e *rowsEvent, p []byte, seq uint64, time int64) ([]byte, error) {
+	for i := range e.images {
+		b.Append(e.ops[i], seq, time)
+		rest, err := d.appendImage(b, e.present[i], p)
+		if err != nil {
+			return nil, err
+		}
+		if len(rest) == len(p) {
+			return nil, fmt.Errorf("a row image has no bytes")
+		}
+		seq += uint64(len(p) - len(rest))
+		p = rest
+	}
+	return p, nil
+}
+
+// appendImage takes one row image: a bitmap of which of the present columns are NULL, then the values of the others.
+func (d *plan) appendImage(b *row.Batch, present, p []byte) ([]byte, error) {
+	carried := countBits(present, len(d.cols))
+	size := (carried + 7) / 8
+	if len(p) < size {
+		return nil, errShort
+	}
+	nulls, p := p[:size], p[size:]
+	all := carried == len(d.cols)
+	k := 0 // of the present columns
+	var err error
+	for i := range d.cols {
+		c, v := &d.cols[i], &b.Cols[i]
+		if !all && !bit(present, i) {
+			v.AppendAbsent()
+			continue
+		}
+		if bit(nulls, k) {
+			v.AppendNull()
+		} else if p, err = c.decode(v, p); err != nil {
+			return nil, fmt.Errorf("column %s: %w", c.name, err)
+		}
+		k++
+	}
+	return p, nil
+}
+
+// countBits counts the set ones of the first n bits.
+func countBits(bits []byte, n int) int {
+	count := 0
+	for i, b := range bits {
+		if left := n - 8*i; left < 8 {
+			b &= 1<<left - 1
+		}
+		for ; b != 0; b &= b - 1 {
+			count++
+		}
+	}
+	return count
+}
