@@ -99,7 +99,7 @@ func explainPrepared(ctx context.Context, c *conn, sql string, args []param) (ma
 		}
 		args = args[1:]
 	}
-	rows, err := c.query(ctx, "EXPLAIN "+text.String())
+	rows, err := c.query(ctx, "EXPLAIN FORMAT=TRADITIONAL "+text.String())
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,39 @@ package mysql
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
+	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/source"
 )
 
+// Stream follows the log after from, once it is sure that the server still has it. Its connection is its own.
 func (s *Source) Stream(ctx context.Context, from source.Position, tables []*schema.Table, match func(schema.Name) bool) (source.Stream, error) {
-	return nil, errors.New("not yet")
+	p, err := binlog.ParsePosition(from)
+	if err != nil {
+		return nil, err
+	}
+	err = s.with(ctx, func(c *conn) error { return s.checkResume(ctx, c, p) })
+	if err != nil {
+		return nil, fmt.Errorf("follow the log after %s: %w", from, err)
+	}
+	id, err := s.cfg.ServerID.pick()
+	if err != nil {
+		return nil, err
+	}
+	stream, err := binlog.Open(ctx, binlog.Config{
+		Addr:     s.cfg.address(),
+		User:     s.cfg.Username,
+		Password: s.cfg.Password,
+		TLS:      s.tls,
+		ServerID: id,
+		Shapes:   tables,
+		Match:    match,
+		Log:      s.log,
+	}, from)
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
 }
