@@ -8,8 +8,8 @@ import (
 
 // alter reads what follows ALTER.
 func (p *parser) alter() ([]Statement, error) {
-	for p.anyWord("online", "offline", "ignore") {
-	}
+	_ = p.anyWord("online", "offline")
+	ignore := p.words("ignore")
 	switch {
 	case p.words("table"):
 	case p.words("database"), p.words("schema"):
@@ -27,6 +27,9 @@ func (p *parser) alter() ([]Statement, error) {
 	}
 	if err := p.wait(); err != nil {
 		return nil, err
+	}
+	if ignore {
+		st.Clauses = []Clause{{Kind: DataChange, Reason: "ALTER IGNORE TABLE deletes rows that are not unique"}}
 	}
 	return p.alterClauses(st)
 }
@@ -52,7 +55,20 @@ func (p *parser) alterClauses(st Statement) ([]Statement, error) {
 		}
 		st.Clauses = append(st.Clauses, clauses...)
 	}
-	return one(st), nil
+	return append(one(st), others(st.Clauses)...), nil
+}
+
+// others makes statements of the other tables whose rows the clauses change.
+func others(clauses []Clause) []Statement {
+	var sts []Statement
+	for _, c := range clauses {
+		if c.Kind == DataChange && c.To != (schema.Name{}) {
+			other := c
+			other.To = schema.Name{}
+			sts = append(sts, Statement{Kind: AlterTable, Table: c.To, IfExists: true, Clauses: []Clause{other}})
+		}
+	}
+	return sts
 }
 
 // remaining counts the tokens of parts with the commas between them.
@@ -105,7 +121,7 @@ func (p *parser) clause() ([]Clause, error) {
 	case p.words("rename"):
 		return p.renameClause()
 	case p.words("alter"):
-		return p.rest(Clause{}), nil // a column's default, an index's visibility, a check's enforcement
+		return p.alterColumn()
 	case p.words("convert", "to"), p.words("convert"):
 		return p.convert()
 	case p.seesAny("discard", "import", "truncate", "exchange", "reorganize", "coalesce", "rebuild", "analyze", "check",
@@ -132,6 +148,28 @@ func (p *parser) clause() ([]Clause, error) {
 		return []Clause{{Kind: SetCharset, Charset: charset}}, nil
 	}
 	return []Clause{{}}, nil
+}
+
+// alterColumn reads what follows ALTER: a column's default or visibility, or something of an index or a check.
+func (p *parser) alterColumn() ([]Clause, error) {
+	if p.seesAny("index", "key", "check", "constraint") {
+		return p.rest(Clause{}), nil
+	}
+	p.words("column")
+	p.words("if", "exists")
+	name, err := p.columnName()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.words("set", "invisible"):
+		return []Clause{{Kind: Hide, Name: name}}, nil
+	case p.words("set", "visible"):
+		return []Clause{{Kind: Show, Name: name}}, nil
+	case p.sees("set", "default"), p.sees("drop", "default"):
+		return p.rest(Clause{}), nil
+	}
+	return nil, p.unexpected()
 }
 
 // rest takes all that is left as part of the clause.
@@ -208,7 +246,7 @@ func added(c Clause) []Clause {
 		c.Reason = "ADD COLUMN " + c.Column.Name + " computes a value for each row"
 	case c.Column.Default.Kind == Expression:
 		c.Reason = "ADD COLUMN " + c.Column.Name + " gives each row a default that only the server knows: " + c.Column.Default.Text
-	case c.Column.def.serial:
+	case c.Column.counts:
 		c.Reason = "ADD COLUMN " + c.Column.Name + " numbers the rows"
 	}
 	return withKeys(c)
@@ -333,7 +371,7 @@ func (p *parser) renameClause() ([]Clause, error) {
 // convert reads what follows CONVERT.
 func (p *parser) convert() ([]Clause, error) {
 	if p.seesAny("partition", "table") {
-		return p.rest(Clause{Kind: DataChange, Reason: "CONVERT moves rows between tables"}), nil
+		return p.otherTable(Clause{Kind: DataChange, Reason: "CONVERT moves rows between tables"})
 	}
 	if !p.words("character", "set") && !p.words("charset") && !p.words("char", "set") {
 		return nil, p.unexpected()
@@ -385,5 +423,21 @@ func (p *parser) partitionClause() ([]Clause, error) {
 		p.i = first
 		return nil, p.unexpected()
 	}
+	if verb == "EXCHANGE" {
+		return p.otherTable(c)
+	}
 	return p.rest(c), nil
+}
+
+// otherTable finds the table that is named behind the word TABLE, and takes all that is left.
+func (p *parser) otherTable(c Clause) ([]Clause, error) {
+	for !p.words("table") {
+		if p.done() {
+			return nil, errEndsEarly
+		}
+		p.i++
+	}
+	var err error
+	c.To, err = p.table()
+	return p.rest(c), err
 }

@@ -101,6 +101,7 @@ func (a *alteration) columns() error {
 	if err := a.convert(); err != nil {
 		return err
 	}
+	a.show()
 	return a.distinct()
 }
 
@@ -187,6 +188,20 @@ func (a *alteration) convert() error {
 		}
 	}
 	return nil
+}
+
+// show makes columns visible or invisible.
+func (a *alteration) show() {
+	for _, c := range a.clauses {
+		i := a.find(c.Name)
+		switch {
+		case i < 0:
+		case c.Kind == Hide:
+			a.cols[i].Flags |= schema.Invisible
+		case c.Kind == Show:
+			a.cols[i].Flags &^= schema.Invisible
+		}
+	}
 }
 
 // distinct says that a name stands twice.

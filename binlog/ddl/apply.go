@@ -69,6 +69,8 @@ func (c *Create) Shape(name schema.Name, like *schema.Table, charset string) (*s
 		return t, nil
 	case c.Select:
 		return nil, fmt.Errorf("create table %s as a query: the columns of the query are not known", name)
+	case c.Versioned:
+		return nil, fmt.Errorf("create table %s: it is system-versioned, and its log tells of history as well as of rows", name)
 	case len(c.Columns) == 0:
 		return nil, fmt.Errorf("create table %s: it has no columns", name)
 	}

@@ -22,7 +22,7 @@ func (p *parser) columnDefinition(name string) (Column, error) {
 	if err != nil {
 		return Column{}, err
 	}
-	c := Column{Column: schema.Column{Name: name}, def: n, SaysNotNull: n.serial, unique: n.serial}
+	c := Column{Column: schema.Column{Name: name}, def: n, SaysNotNull: n.serial, unique: n.serial, counts: n.serial}
 	for {
 		more, err := p.columnAttribute(&c)
 		if err != nil {
@@ -71,7 +71,9 @@ func (p *parser) columnAttribute(c *Column) (more bool, err error) {
 	case p.words("on", "update"):
 		_, err = p.call()
 	case p.words("serial", "default", "value"):
-		c.SaysNotNull, c.unique = true, true
+		c.SaysNotNull, c.unique, c.counts = true, true, true
+	case p.words("auto_increment"):
+		c.counts = true
 	case p.words("unique"):
 		p.words("key")
 		c.unique = true
@@ -93,7 +95,7 @@ func (p *parser) columnAttribute(c *Column) (more bool, err error) {
 // columnOption reads the attributes that matter little.
 func (p *parser) columnOption(c *Column) (more bool, err error) {
 	switch {
-	case p.anyWord("auto_increment", "visible", "virtual", "stored", "persistent"), p.words("with", "system", "versioning"),
+	case p.anyWord("visible", "virtual", "stored", "persistent"), p.words("with", "system", "versioning"),
 		p.words("without", "system", "versioning"), p.words("not", "secondary"), p.words("enforced"), p.words("not", "enforced"):
 	case p.words("comment"):
 		p.strings()

@@ -73,8 +73,10 @@ func (p *parser) seesQuery(n int) bool {
 		return false
 	}
 	switch strings.ToLower(t.text) {
-	case "select", "with", "values", "table":
+	case "select", "values", "table":
 		return true
+	case "with":
+		return !strings.EqualFold(p.ahead(n+1).text, "system") // WITH SYSTEM VERSIONING
 	}
 	return false
 }
@@ -236,6 +238,8 @@ func (p *parser) createOptions(c *Create) error {
 			}
 		case p.words("partition", "by"):
 			return p.partitions(c)
+		case p.words("with", "system", "versioning"):
+			c.Versioned = true
 		default:
 			charset, known, err := p.tableOption()
 			if err != nil {
@@ -280,7 +284,7 @@ func (p *parser) tableOption() (charset string, known bool, err error) {
 	case p.words("union"):
 		p.punct("=")
 		return "", true, p.bracket()
-	case p.words("with", "system", "versioning"), p.words("start", "transaction"):
+	case p.words("start", "transaction"):
 		return "", true, nil
 	case p.words("data", "directory"), p.words("index", "directory"):
 		p.punct("=")

@@ -105,19 +105,25 @@ func (p *parser) unexpected() error {
 // quoteLength is how much of a statement a reason quotes, in bytes.
 const quoteLength = 80
 
-// quote returns the text of the tokens from the first to before the last.
+// quote returns the text of the tokens from the first to before the last, for people. Strings may be secrets, and are left
+// out.
 func (p *parser) quote(first, last int) string {
-	if first >= len(p.toks) || first >= last {
-		return ""
+	var b strings.Builder
+	for i := first; i < min(last, len(p.toks)); i++ {
+		t := p.toks[i]
+		if i > first && t.start > p.toks[i-1].end {
+			b.WriteByte(' ')
+		}
+		if t.kind == tokenString {
+			b.WriteString("'...'")
+		} else {
+			b.WriteString(p.src[t.start:t.end])
+		}
+		if b.Len() > quoteLength {
+			return strings.ToValidUTF8(b.String()[:quoteLength], "") + "..."
+		}
 	}
-	return shorten(p.src[p.toks[first].start:p.toks[min(last, len(p.toks))-1].end])
-}
-
-func shorten(s string) string {
-	if len(s) > quoteLength {
-		return strings.ToValidUTF8(s[:quoteLength], "") + "..."
-	}
-	return s
+	return b.String()
 }
 
 // name reads the name of a column, an index and the like.

@@ -91,21 +91,25 @@ type Create struct {
 	OrReplace bool        // an older table of that name is dropped first
 	Like      schema.Name // a copy of that table's shape; nothing else is set then
 	// Select is CREATE TABLE ... AS SELECT: the table has the columns of the query too, which the text does not tell.
-	Select  bool
-	Columns []Column
-	Primary []KeyPart
-	Unique  [][]KeyPart // in the order of the text
-	Charset string      // the table's default, empty when it does not say
+	Select bool
+	// Versioned is MariaDB's WITH SYSTEM VERSIONING: the table keeps deleted rows, in columns of its own.
+	Versioned bool
+	Columns   []Column
+	Primary   []KeyPart
+	Unique    [][]KeyPart // in the order of the text
+	Charset   string      // the table's default, empty when it does not say
 }
 
 // A Column is a column as a statement defines it.
 type Column struct {
 	schema.Column
 	Default Default
-	// OnlyNull and OnlyNotNull tell what Nullable cannot: that the text says NULL or NOT NULL, rather than nothing.
+	// SaysNull and SaysNotNull tell what Nullable cannot: that the text says NULL or NOT NULL, rather than nothing.
 	SaysNull, SaysNotNull bool
-	def                   nativeType
-	primary, unique       bool
+
+	def             nativeType
+	primary, unique bool
+	counts          bool // AUTO_INCREMENT
 }
 
 // A DefaultKind is what a column has when a row does not say.
@@ -135,19 +139,21 @@ type ClauseKind uint8
 
 // The kinds of clause.
 const (
-	Harmless       ClauseKind = iota // nothing to shape and rows
-	Add                              // Column
-	Drop                             // Name
-	Rename                           // Name becomes Column.Name, all else stays
-	Modify                           // Name becomes Column; MODIFY has the same name in both
-	RenameTo                         // the table becomes To
-	AddPrimaryKey                    // Key
-	DropPrimaryKey                   //
-	AddUnique                        // Key
-	DropIndex                        // Name; it may have been the key of a table without primary key
-	SetCharset                       // the default for columns to come is Charset; "" is the database's
-	ConvertCharset                   // the same, and all text columns become Charset
-	DataChange                       // rows change without an event in the log, for Reason
+	Harmless      ClauseKind = iota // nothing to shape and rows
+	Add                             // Column
+	Drop                            // Name
+	Rename                          // Name becomes Column.Name, all else stays
+	Modify                          // Name becomes Column; MODIFY has the same name in both
+	RenameTo                        // the table becomes To
+	AddPrimaryKey                   // Key
+	DropPrimaryKey
+	AddUnique      // Key
+	DropIndex      // Name; it may have been the key of a table without primary key
+	SetCharset     // the default for columns to come is Charset; "" is the database's
+	ConvertCharset // the same, and all text columns become Charset
+	Hide           // Name is left out of SELECT *
+	Show           // Name is no longer left out
+	DataChange     // rows change without an event in the log, for Reason
 )
 
 // A Clause is one clause of an ALTER TABLE.
@@ -156,10 +162,10 @@ type Clause struct {
 	Name        string
 	Column      Column
 	First       bool
-	After       string // after that column; empty: not said
-	IfExists    bool   // no effect without the column
-	IfNotExists bool   // no effect with the column
-	To          schema.Name
+	After       string      // after that column; empty: not said
+	IfExists    bool        // no effect without the column
+	IfNotExists bool        // no effect with the column
+	To          schema.Name // RenameTo; DataChange: another table that takes part
 	Key         []KeyPart
 	Charset     string
 	// Reason says why rows change without an event in the log. It stands with any kind: adding a column with a volatile

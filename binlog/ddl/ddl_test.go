@@ -147,6 +147,9 @@ func describeCreate(c *Create) string {
 	for _, u := range c.Unique {
 		fmt.Fprintf(&b, "  unique %s\n", describeKey(u))
 	}
+	if c.Versioned {
+		b.WriteString("  versioned\n")
+	}
 	if c.Charset != "" {
 		fmt.Fprintf(&b, "  charset %s\n", c.Charset)
 	}
@@ -184,7 +187,7 @@ func describeKey(key []KeyPart) string {
 
 func describeClause(c *Clause) string {
 	s := [...]string{"harmless", "add", "drop", "rename", "modify", "rename to", "add primary key", "drop primary key",
-		"add unique", "drop index", "set charset", "convert charset", "data change"}[c.Kind]
+		"add unique", "drop index", "set charset", "convert charset", "hide", "show", "data change"}[c.Kind]
 	if c.Name != "" {
 		s += " " + c.Name
 	}

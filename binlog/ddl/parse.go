@@ -70,6 +70,11 @@ func (p *parser) byVerb() ([]Statement, error) {
 		return p.rename()
 	case p.words("truncate"):
 		return p.truncate()
+	case p.words("analyze"):
+		if p.seesAny("table", "local", "no_write_to_binlog") {
+			return one(Statement{Kind: Other}), nil
+		}
+		return p.dml(), nil // MariaDB's ANALYZE runs the statement
 	case p.seesAny("insert", "replace", "update", "delete", "load", "with", "select", "call", "do"), p.seesPunct("("):
 		return p.dml(), nil
 	case p.seesAny(harmlessVerbs...):
@@ -81,7 +86,7 @@ func (p *parser) byVerb() ([]Statement, error) {
 // harmlessVerbs begin statements that change neither the shape of a table nor its rows.
 var harmlessVerbs = []string{
 	"begin", "start", "commit", "rollback", "savepoint", "release", "xa", "end", "set", "use", "show", "explain",
-	"describe", "desc", "grant", "revoke", "flush", "analyze", "optimize", "check", "checksum", "repair", "kill",
+	"describe", "desc", "grant", "revoke", "flush", "optimize", "check", "checksum", "repair", "kill",
 	"install", "uninstall", "lock", "unlock", "reset", "purge", "change", "stop", "cache", "prepare", "execute",
 	"deallocate", "handler", "help", "signal", "resignal", "get", "restart", "shutdown", "backup", "binlog", "declare",
 }

@@ -77,7 +77,7 @@ func (w *witness) run(q string) (ok bool) {
 		}
 		after, edits, err := Apply(w.table, &st, charset)
 		if err != nil && strings.Contains(err.Error(), "changed twice") {
-			w.table = w.observe() // MariaDB allows DROP and MODIFY of one column
+			w.adopt() // MariaDB allows DROP and MODIFY of one column
 			return true
 		}
 		if err != nil {
@@ -117,7 +117,7 @@ func (w *witness) compare(q string, hadPrimary bool) {
 	for i := range min(len(got.Columns), len(want.Columns)) {
 		notNull := !got.Columns[i].Nullable
 		if notNull == want.Columns[i].Nullable && notNull != hadPrimary && (notNull || w.mode.MariaDB) {
-			w.table = want
+			w.adopt()
 			return
 		}
 	}
@@ -140,6 +140,17 @@ func shapeLines(t *schema.Table) string {
 		b.WriteString("\n  " + columnText(&t.Columns[i]))
 	}
 	return b.String()
+}
+
+// adopt takes the server's shape.
+func (w *witness) adopt() {
+	version := w.table.Version
+	w.table = w.observe()
+	w.table.Version = version
+	primary, unique := w.keys(w.table)
+	if w.table.Key = primary; primary == nil && len(unique) > 0 {
+		w.table.Key = unique[0]
+	}
 }
 
 // observe reads the shape of table t from the server.
