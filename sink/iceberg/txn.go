@@ -151,6 +151,9 @@ func (x *Txn) commitTable(ctx context.Context, st *staging, marks map[schema.Nam
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	data, deletes, err := st.finish(ctx)
+	if te := (*schema.TableError)(nil); errors.As(err, &te) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%w: write files of %s: %w", sink.ErrTransient, name, err)
 	}

@@ -235,7 +235,10 @@ func (m *Memory) Begin(context.Context) (sink.Txn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var txn sink.Txn
-	err := m.operate(func() error { txn = &memoryTxn{m: m, staged: map[schema.Name][]stagedRow{}}; return nil })
+	err := m.operate(func() error {
+		txn = &memoryTxn{m: m, staged: map[schema.Name][]stagedRow{}, failed: map[schema.Name]error{}}
+		return nil
+	})
 	return txn, err
 }
 
@@ -252,6 +255,7 @@ type stagedRow struct {
 type memoryTxn struct {
 	m      *Memory
 	staged map[schema.Name][]stagedRow // guarded by m.mu
+	failed map[schema.Name]error       // guarded by m.mu: tables of which a Write was refused; they are not committed
 	bytes  int64                       // guarded by m.mu
 	over   bool                        // guarded by m.mu: committed or aborted
 }
@@ -274,7 +278,9 @@ func (x *memoryTxn) stage(b *row.Batch) error {
 	}
 	for i := range b.Len() {
 		if err := refuse(b, i); err != nil {
-			return &schema.TableError{Table: b.Table.Name, Err: err}
+			err = &schema.TableError{Table: b.Table.Name, Err: err}
+			x.failed[b.Table.Name] = err
+			return err
 		}
 		s := stagedRow{table: b.Table, op: b.Ops[i], key: string(b.Key(nil, i))}
 		for c := range b.Cols {
@@ -327,13 +333,18 @@ func (x *memoryTxn) Commit(_ context.Context, marks map[schema.Name]sink.Mark) e
 		names = append(names, name)
 	}
 	slices.SortFunc(names, schema.Name.Compare)
+	var errs []error
 	for _, name := range names {
+		if err := x.failed[name]; err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		if err := m.operate(func() error { return x.commitTable(name, marks[name]) }); err != nil {
 			return err
 		}
 	}
 	x.over = true
-	return nil
+	return errors.Join(errs...)
 }
 
 func (x *memoryTxn) commitTable(name schema.Name, mark sink.Mark) error {

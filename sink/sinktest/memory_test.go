@@ -87,3 +87,31 @@ func TestMemory_FailsOnBothSides(t *testing.T) {
 		}
 	}
 }
+
+// memoryStore runs the suite on Memory.
+type memoryStore struct{ m *Memory }
+
+func (s memoryStore) Open(testing.TB) sink.Sink { s.m.Restart(); return s.m }
+
+func (s memoryStore) Rows(t testing.TB, n schema.Name) ([]string, [][]string) {
+	rows, ok := s.m.Rows(n)
+	if !ok {
+		t.Fatalf("no table %s", n)
+	}
+	var names []string
+	for _, c := range s.m.Shape(n).Columns {
+		names = append(names, c.Name)
+	}
+	return names, rows
+}
+
+func (s memoryStore) FailCommits(n int, when When) {
+	if n > 0 {
+		n = 4 // Begin, Write, the start of Commit, the table
+	}
+	s.m.Fail(n, when)
+}
+
+func TestMemory_Suite(t *testing.T) {
+	Run(t, func(*testing.T) Store { return memoryStore{NewMemory()} })
+}
