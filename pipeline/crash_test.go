@@ -18,7 +18,9 @@ func workload(s *sourcetest.Source) {
 		func(s src) {
 			s.Begin().Insert(a, "100", "new").Update(a, vals("1", "old"), vals("1", "changed")).Commit()
 		},
-		func(s src) { s.Begin().Update(a, vals("2", "old"), vals("200", "moved")).Delete(b, "0", "1", null).Commit() },
+		func(s src) {
+			s.Begin().Update(a, vals("2", "old"), vals("200", "moved")).Delete(b, "0", "1", null).Commit()
+		},
 		func(s src) { s.Begin().Delete(a, "3", "old").Insert(a, "3", "again").Commit() },
 		func(s src) { s.AddColumn(a, column("extra", schema.String)) },
 		func(s src) {

@@ -86,6 +86,13 @@ func (t *tally) set(r *tableRecord) {
 	s.Name, s.Sink, s.State, s.Reason, s.Copied, s.Chunks = r.Name, r.Sink, r.State, r.Reason, r.Rows, r.Chunks
 }
 
+// count shows how many rows are copied. That the copy is whole shows when it is durable (invariant I11).
+func (t *tally) count(r *tableRecord) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.status.Copied, t.status.Chunks = r.Rows, r.Chunks
+}
+
 func (t *tally) get() TableStatus {
 	t.mu.Lock()
 	s := t.status
@@ -201,6 +208,11 @@ func (b *board) committed(sv *save) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.position = sv.position
+	for _, r := range sv.tables {
+		if t := b.tallies[r.Name]; t != nil {
+			t.set(r)
+		}
+	}
 	if sv.epoch != 0 {
 		b.epoch = sv.epoch
 		b.commits++

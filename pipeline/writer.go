@@ -148,7 +148,7 @@ func (a *attempt) copied(c *source.Copied) error {
 	was := t.State
 	t.Rows, t.Chunks = t.Rows+c.Rows, t.Chunks+c.Chunks
 	t.progress(c.Progress)
-	t.tally.set(&t.tableRecord)
+	t.tally.count(&t.tableRecord)
 	if was == Copying && t.State == Following {
 		a.copying--
 		a.p.Log.Info("copied", "pipeline", a.p.Name, "table", t.Name, "rows", t.Rows, "chunks", t.Chunks)
