@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -124,21 +125,38 @@ func checkServer(gc *client.Conn, f *serverFacts, from *Position) error {
 	if from.GTIDs == nil || from.GTIDs.Empty() {
 		return nil
 	}
+	for deadline := time.Now().Add(executedPatience); ; {
+		missing, err := lacking(gc, f, from.GTIDs)
+		if err != nil || missing.Empty() {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: the server lacks %s, which is before the position: it was restored from a backup, its log was reset, "+
+				"or it is another server", source.ErrPositionLost, missing)
+		}
+		if _, err := gc.Execute("DO SLEEP(0.1)"); err != nil {
+			return err
+		}
+	}
+}
+
+// executedPatience is how long the position may be ahead of what the server says it has executed: MySQL records a
+// transaction later than it sends it.
+const executedPatience = 5 * time.Second
+
+// lacking returns what the server does not have of a set.
+func lacking(gc *client.Conn, f *serverFacts, gtids GTIDSet) (GTIDSet, error) {
 	sql := "SELECT @@GLOBAL.gtid_executed"
 	if f.flavor == MariaDB {
 		sql = "SELECT @@GLOBAL.gtid_binlog_pos"
 	}
 	text, err := one(gc, sql)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	have, err := ParseGTIDSet(f.flavor, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if missing := from.GTIDs.Subtract(have); !missing.Empty() {
-		return fmt.Errorf("%w: the server lacks %s, which is before the position: it was restored from a backup, its log was reset, "+
-			"or it is another server", source.ErrPositionLost, missing)
-	}
-	return nil
+	return gtids.Subtract(have), nil
 }

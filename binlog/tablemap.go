@@ -184,11 +184,14 @@ func isNumeric(t byte) bool {
 	return false
 }
 
-// isText says that the column has an entry among the collations of character columns. MariaDB counts GEOMETRY in.
+// isText says that the column has an entry among the collations of character columns. MariaDB counts GEOMETRY in, MySQL
+// VECTOR.
 func isText(real byte, f Flavor) bool {
 	switch real {
 	case mysql.MYSQL_TYPE_GEOMETRY:
 		return f == MariaDB
+	case mysql.MYSQL_TYPE_VECTOR:
+		return f == MySQL
 	case mysql.MYSQL_TYPE_STRING, mysql.MYSQL_TYPE_VAR_STRING, mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_BLOB,
 		typeBlobCompressed, typeVarcharCompressed:
 		return true

@@ -71,11 +71,13 @@ func effective(t *schema.Table, clauses []Clause) []*Clause {
 
 // columns works out the new columns: first the old ones as they are changed, then each new or moved one put in its place.
 func (a *alteration) columns() error {
+	about, err := a.about()
+	if err != nil {
+		return err
+	}
 	for i := range a.before.Columns {
-		c, err := a.clauseOf(i)
+		c := about[i]
 		switch {
-		case err != nil:
-			return err
 		case c == nil:
 			a.cols = append(a.cols, altColumn{a.before.Columns[i], i})
 		case c.Kind == Rename:
@@ -87,9 +89,6 @@ func (a *alteration) columns() error {
 				return err
 			}
 		}
-	}
-	if err := a.unknown(); err != nil {
-		return err
 	}
 	for _, c := range a.clauses {
 		if c.Kind == Add || c.Kind == Modify && (c.First || c.After != "") {
@@ -105,28 +104,23 @@ func (a *alteration) columns() error {
 	return a.distinct()
 }
 
-// clauseOf finds the clause about an old column.
-func (a *alteration) clauseOf(i int) (*Clause, error) {
-	var found *Clause
+// about finds the clauses about old columns, by the place of the column.
+func (a *alteration) about() (map[int]*Clause, error) {
+	about := map[int]*Clause{}
 	for _, c := range a.clauses {
-		if (c.Kind == Drop || c.Kind == Rename || c.Kind == Modify) && a.before.Column(c.Name) == i {
-			if found != nil {
-				return nil, fmt.Errorf("column %q is changed twice", c.Name)
-			}
-			found = c
+		if c.Kind != Drop && c.Kind != Rename && c.Kind != Modify {
+			continue
 		}
-	}
-	return found, nil
-}
-
-// unknown says that a clause is about a column that is not there.
-func (a *alteration) unknown() error {
-	for _, c := range a.clauses {
-		if (c.Kind == Drop || c.Kind == Rename || c.Kind == Modify) && a.before.Column(c.Name) < 0 {
-			return fmt.Errorf("column %q is not known", c.Name)
+		i := a.before.Column(c.Name)
+		if i < 0 {
+			return nil, fmt.Errorf("column %q is not known", c.Name)
 		}
+		if about[i] != nil {
+			return nil, fmt.Errorf("column %q is changed twice", c.Name)
+		}
+		about[i] = c
 	}
-	return nil
+	return about, nil
 }
 
 // place puts an added or moved column where its clause says.
@@ -150,8 +144,14 @@ func (a *alteration) place(c *Clause) error {
 	return a.put(c, at, from)
 }
 
+// maxColumns is the most columns that a table of either server has.
+const maxColumns = 4096
+
 // put inserts the column of a clause.
 func (a *alteration) put(c *Clause, at, from int) error {
+	if len(a.cols) >= maxColumns {
+		return fmt.Errorf("more than %d columns", maxColumns)
+	}
 	col, err := c.Column.shape(a.charset)
 	if err != nil {
 		return err

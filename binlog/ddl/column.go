@@ -274,8 +274,8 @@ func (c *Column) shape(charset string) (schema.Column, error) {
 
 // shownCharset is the character set of the column's values, empty when they are no text.
 func (n *nativeType) shownCharset() string {
-	if n.isText() {
+	if n.isText() && (n.charset != "binary" || n.mode.MariaDB) {
 		return n.charset
 	}
-	return ""
+	return "" // MySQL's way to say that an ENUM is binary
 }

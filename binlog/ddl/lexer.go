@@ -178,7 +178,7 @@ func (l *lexer) quoted(quote byte, kind tokenKind) (token, error) {
 			text.WriteByte(c)
 		case c == quote:
 			l.pos++
-			return token{kind, text.String(), start, l.pos}, nil
+			return token{kind, known(kind, text.String()), start, l.pos}, nil
 		default:
 			text.WriteByte(c)
 		}
@@ -212,7 +212,22 @@ func (l *lexer) word() token {
 	for l.pos < len(l.src) && isNameByte(l.src[l.pos]) {
 		l.pos++
 	}
-	return token{tokenWord, l.src[start:l.pos], start, l.pos}
+	return token{tokenWord, known(tokenWord, l.src[start:l.pos]), start, l.pos}
+}
+
+// known returns a name as the server keeps it: characters beyond the basic plane become question marks in MySQL, and
+// MariaDB has none.
+func known(kind tokenKind, text string) string {
+	beyond := func(r rune) bool { return r > 0xffff }
+	if kind == tokenString || strings.IndexFunc(text, beyond) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if beyond(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // number reads a number, or a name that begins with a digit.

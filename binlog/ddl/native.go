@@ -145,10 +145,7 @@ func convert(c *schema.Column, charset string) error {
 	if c.Type, err = n.schemaType(); err != nil {
 		return err
 	}
-	c.Native, c.Charset = n.native(), n.charset
-	if !n.isText() {
-		c.Charset = ""
-	}
+	c.Native, c.Charset = n.native(), n.shownCharset()
 	return nil
 }
 
