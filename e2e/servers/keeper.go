@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -33,29 +34,37 @@ for pause in 0 1 3; do
   rm -rf "$1" 2>/dev/null
 done`
 
-// keeper makes the folder of all servers of this process, with the scripts in it, and starts its keeper.
-var keeper = sync.OnceValues(func() (string, error) {
+// A kept folder is that of all servers of this process, with the scripts in it.
+type kept struct {
+	root  string
+	stdin io.Closer // of the keeper; held, because a collected pipe is a closed one
+}
+
+func keeper() (string, error) {
+	k, err := start()
+	return k.root, err
+}
+
+// start makes the folder and starts its keeper, once.
+var start = sync.OnceValues(func() (kept, error) {
 	root, err := os.MkdirTemp("", "cdcsync-servers-")
 	if err != nil {
-		return "", fmt.Errorf("make folder for servers: %w", err)
+		return kept{}, fmt.Errorf("make folder for servers: %w", err)
 	}
 	if err := unpack(filepath.Join(root, "scripts")); err != nil {
-		return "", err
+		return kept{}, err
 	}
 	cmd := exec.Command("bash", "-c", keep, "keeper", root)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt from the terminal must not end it first
-	if _, err := cmd.StdinPipe(); err != nil {
-		return "", fmt.Errorf("start keeper: %w", err)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return kept{}, fmt.Errorf("start keeper: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("start keeper: %w", err)
+		return kept{}, fmt.Errorf("start keeper: %w", err)
 	}
-	keeping = cmd
-	return root, nil
+	return kept{root, stdin}, nil
 })
-
-// keeping holds the pipe to the keeper open: a collected command would close it.
-var keeping *exec.Cmd
 
 // Root is a folder that is removed soon after the test binary ends, however it ends.
 func Root() (string, error) { return keeper() }
