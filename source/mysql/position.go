@@ -53,19 +53,37 @@ func (s *Source) Head(ctx context.Context) (source.Position, error) {
 	return p.Text(), nil
 }
 
+// headPosition is the end of the log as of what is visible now.
+//
+// MySQL's is the executed GTIDs alone: a file position is ahead of them, by transactions that are logged and not yet
+// visible. Followed from there, these would never come, and a chunk could miss them.
 func (s *Source) headPosition(ctx context.Context, c *conn) (binlog.Position, error) {
-	if s.server.mariadb() {
+	switch {
+	case s.server.mariadb():
 		return s.mariadbHead(ctx, c)
+	case s.server.gtids():
+		executed, err := s.executed(ctx, c)
+		if err != nil || executed.Empty() {
+			return s.firstPosition(ctx, c, err)
+		}
+		p := s.position("", 0)
+		p.GTIDs = executed
+		return p, nil
 	}
 	end, err := s.head(ctx, c)
+	return s.position(end.file, end.pos), err
+}
+
+// firstPosition is the beginning of the log that the server has, unless err is set.
+func (s *Source) firstPosition(ctx context.Context, c *conn, err error) (binlog.Position, error) {
 	if err != nil {
 		return binlog.Position{}, err
 	}
-	p := s.position(end.file, end.pos)
-	if s.server.gtids() {
-		p.GTIDs, err = binlog.ParseGTIDSet(binlog.MySQL, compact(end.gtid))
+	files, err := s.logFiles(ctx, c)
+	if err != nil {
+		return binlog.Position{}, err
 	}
-	return p, err
+	return s.fileStart(ctx, c, files[0].name)
 }
 
 // mariadbHead takes the end of the log from a consistent snapshot, which needs no privilege.

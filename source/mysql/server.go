@@ -108,7 +108,6 @@ func (s *server) statusSQL() string {
 type status struct {
 	file string
 	pos  uint64
-	gtid string // MySQL: executed GTIDs, which may lag behind the file
 }
 
 // head asks for the end of the log.
@@ -124,9 +123,5 @@ func (s *Source) head(ctx context.Context, c *conn) (status, error) {
 	if err != nil {
 		return status{}, fmt.Errorf("end of the log %q: %w", rows[0][1], err)
 	}
-	st := status{file: rows[0][0], pos: pos}
-	if len(rows[0]) > 4 {
-		st.gtid = strings.ReplaceAll(rows[0][4], "\n", "")
-	}
-	return st, nil
+	return status{file: rows[0][0], pos: pos}, nil
 }

@@ -32,11 +32,7 @@ func (s *Source) Start(ctx context.Context) (source.Start, error) {
 func (s *Source) startPosition(ctx context.Context, c *conn) (binlog.Position, error) {
 	switch s.cfg.StartupMode {
 	case EarliestOffset:
-		files, err := s.logFiles(ctx, c)
-		if err != nil {
-			return binlog.Position{}, err
-		}
-		return s.fileStart(ctx, c, files[0].name)
+		return s.firstPosition(ctx, c, nil)
 	case SpecificOffset:
 		return s.specificOffset(ctx, c)
 	case FromTimestamp:
