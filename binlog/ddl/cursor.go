@@ -102,6 +102,14 @@ func (p *parser) unexpected() error {
 	return fmt.Errorf("%q is not expected", p.quote(p.i, len(p.toks)))
 }
 
+// unexpectedToken is the same of the token that was stepped over last, if there was any.
+func (p *parser) unexpectedToken(t token) error {
+	if t.kind != tokenEnd {
+		p.i--
+	}
+	return p.unexpected()
+}
+
 // quoteLength is how much of a statement a reason quotes, in bytes.
 const quoteLength = 80
 

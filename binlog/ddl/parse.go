@@ -165,8 +165,7 @@ func (p *parser) wait() error {
 		return nil
 	}
 	if t := p.next(); t.kind != tokenNumber {
-		p.i--
-		return p.unexpected()
+		return p.unexpectedToken(t)
 	}
 	return nil
 }

@@ -164,8 +164,7 @@ func (p *parser) typeArguments(n *nativeType) error {
 			}
 			n.args = append(n.args, int(v))
 		default:
-			p.i = max(0, p.i-1)
-			return p.unexpected()
+			return p.unexpectedToken(t)
 		}
 		if p.punct(")") {
 			return nil
