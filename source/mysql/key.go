@@ -128,9 +128,10 @@ func timeText(p []byte) string {
 
 // rowKey returns the key of a row of the binary protocol.
 func (d *decoder) rowKey(t *schema.Table, p []byte) (source.Key, error) {
-	parts := make([][]byte, len(t.Columns))
+	parts := make([]string, len(t.Columns))
 	at := 1 + d.nulls
 	nulls := p[1:]
+	var scratch []byte
 	for i := range d.fields {
 		if nulls[(i+2)>>3]&(1<<((i+2)&7)) != 0 {
 			continue
@@ -138,21 +139,24 @@ func (d *decoder) rowKey(t *schema.Table, p []byte) (source.Key, error) {
 		if at > len(p) {
 			return "", errMalformed
 		}
-		part, n, err := appendKeyValue(nil, &t.Columns[i], &d.fields[i], p[at:])
+		part, n, err := appendKeyValue(scratch[:0], &t.Columns[i], &d.fields[i], p[at:])
 		if err != nil {
 			return "", err
 		}
-		parts[i], at = part, at+n
+		if d.fields[i].key {
+			parts[i] = string(part)
+		}
+		scratch, at = part, at+n
 	}
 	var key strings.Builder
 	for i, c := range t.Key {
-		if parts[c] == nil {
+		if parts[c] == "" {
 			return "", fmt.Errorf("key column %s is NULL", t.Columns[c].Name)
 		}
 		if i > 0 {
 			key.WriteByte(',')
 		}
-		key.Write(parts[c])
+		key.WriteString(parts[c])
 	}
 	return source.Key(key.String()), nil
 }
