@@ -27,6 +27,7 @@ type commit struct {
 	l             *layout
 	mark          sink.Mark
 	data, deletes []iceberg.DataFile
+	base          *table.Table // as last loaded
 }
 
 // errDecided marks errors after which trying again cannot help.
@@ -42,6 +43,7 @@ func (c *commit) run(ctx context.Context) error {
 		switch {
 		case done:
 			fault.Point("iceberg.between-tables")
+			c.tidy(ctx)
 			return nil
 		case errors.Is(err, errDecided):
 			return err
@@ -55,6 +57,20 @@ func (c *commit) run(ctx context.Context) error {
 		}
 	}
 	return c.lastLook(ctx, last)
+}
+
+// tidy removes expired snapshots after the commit, when there are enough.
+func (c *commit) tidy(ctx context.Context) {
+	if c.base == nil || !expired(c.base, time.Now()) {
+		return
+	}
+	tbl, err := c.sink.load(ctx, c.l.table.Name)
+	if err == nil && tbl != nil {
+		err = c.sink.expire(ctx, tbl)
+	}
+	if err != nil {
+		c.sink.log.Warn("expired snapshots were not removed", "table", c.l.table.Name.String(), "err", err)
+	}
 }
 
 // pause waits, with the caller's patience.
@@ -109,17 +125,18 @@ func (c *commit) attempt(ctx context.Context) (done bool, err error) {
 	case c.landed(tbl):
 		return true, nil
 	}
+	c.base = tbl
 	if err := c.check(tbl); err != nil {
 		return false, decided(err)
 	}
-	tx, err := c.build(ctx, tbl)
+	updates, reqs, err := c.build(ctx, tbl)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("stage snapshot of %s: %w", name, err)
 	}
 	if err := fault.Error("iceberg.commit"); err != nil {
 		return false, err
 	}
-	if _, err := tx.Commit(ctx); err != nil {
+	if err := commitUpdates(ctx, c.sink.cat, tbl, reqs, updates); err != nil {
 		return false, fmt.Errorf("commit table %s: %w", name, err)
 	}
 	fault.Point("iceberg.after-commit")
@@ -162,23 +179,24 @@ func (c *commit) check(tbl *table.Table) error {
 	return nil
 }
 
-// build stages the snapshot, or only the mark where no row is left.
-func (c *commit) build(ctx context.Context, tbl *table.Table) (*table.Transaction, error) {
-	tx, head := tbl.NewTransaction(), ""
-	if len(c.data)+len(c.deletes) == 0 {
-		head = noHead
-		if cur := tbl.CurrentSnapshot(); cur != nil {
-			head = strconv.FormatInt(cur.SnapshotID, 10)
-		}
+// build makes the snapshot, or only the mark where no row is left.
+func (c *commit) build(ctx context.Context, tbl *table.Table) (updates []table.Update, reqs []table.Requirement, err error) {
+	head := ""
+	if len(c.data)+len(c.deletes) > 0 {
+		sn := snapshot{base: tbl, data: c.data, deletes: c.deletes, summary: c.sink.summary(c.mark)}
+		updates, reqs, err = sn.build(ctx)
 	} else {
-		delta := tx.NewRowDelta(c.sink.summary(c.mark)).AddRows(c.data...).AddDeletes(c.deletes...)
-		if err := delta.Commit(ctx); err != nil {
-			return nil, fmt.Errorf("stage snapshot of %s: %w", c.l.table.Name, err)
-		}
+		head, reqs = unchanged(tbl)
 	}
-	err := tx.SetProperties(c.sink.properties(c.mark, head))
-	if err == nil {
-		err = tx.AssertRefSnapshotID(table.MainBranch)
+	return append(updates, table.NewSetPropertiesUpdate(c.sink.properties(c.mark, head))), reqs, err
+}
+
+// unchanged returns the name of the current snapshot, and the requirement that it stays.
+func unchanged(tbl *table.Table) (head string, reqs []table.Requirement) {
+	head = noHead
+	var id *int64
+	if cur := tbl.CurrentSnapshot(); cur != nil {
+		head, id = strconv.FormatInt(cur.SnapshotID, 10), &cur.SnapshotID
 	}
-	return tx, err
+	return head, []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, id), table.AssertTableUUID(tbl.Metadata().TableUUID())}
 }

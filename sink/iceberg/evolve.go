@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
@@ -195,15 +194,16 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 	if err := s.owns(tbl); err != nil {
 		return tableError(name, err)
 	}
+	if truncates(c) && tbl.CurrentSnapshot() != nil {
+		var err error
+		if tbl, err = s.truncate(ctx, tbl, name); err != nil {
+			return fmt.Errorf("%w: truncate table %s: %w", sink.ErrTransient, name, err)
+		}
+	}
 	tx := tbl.NewTransaction()
 	a := alteration{sink: s, before: tbl, sc: tbl.Schema(), change: c}
 	if err := a.stage(tx); err != nil {
 		return tableError(name, err)
-	}
-	if truncates(c) && tbl.CurrentSnapshot() != nil {
-		if err := truncate(ctx, tx, s.pipeline); err != nil {
-			return fmt.Errorf("%w: truncate %s: %w", sink.ErrTransient, name, err)
-		}
 	}
 	props := iceberg.Properties{propPipeline: s.pipeline, s.own(propShape): fingerprint(c.After)}
 	for key, value := range s.cfg.tableProperties() {
@@ -227,10 +227,16 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 	return nil
 }
 
-// truncate stages a snapshot without rows.
-func truncate(ctx context.Context, tx *table.Transaction, pipeline string) error {
-	return tx.Delete(ctx, iceberg.AlwaysTrue{}, iceberg.Properties{propPipeline: pipeline, "cdcsync.truncate": "true"})
+// truncate commits a snapshot without rows. It comes before the rest of the change, which is noted last: after a crash
+// between, it is repeated, and nothing was written meanwhile.
+func (s *Sink) truncate(ctx context.Context, tbl *table.Table, n schema.Name) (*table.Table, error) {
+	sn := snapshot{base: tbl, empty: true, summary: iceberg.Properties{propPipeline: s.pipeline, "cdcsync.truncate": "true"}}
+	updates, reqs, err := sn.build(ctx)
+	if err == nil {
+		err = commitUpdates(ctx, s.cat, tbl, reqs, updates)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.cat.LoadTable(ctx, identifier(n))
 }
-
-// describe lists differences for an error.
-func describe(lines []string) string { return strings.Join(lines, "; ") }

@@ -118,9 +118,8 @@ func (f *stagedFile) kill(pos int64) {
 	}
 }
 
-// writePositions writes the position delete file of a data file: sorted, and with the exact path as both bounds, from
-// which readers tell that it concerns this one file. The field that would name the file is left out, because a snapshot
-// may not refer so to a file that it adds itself.
+// writePositions writes the position delete file of a data file: sorted, naming the file, and with the exact path as both
+// bounds, from which some readers tell that it concerns this one file.
 func (l *layout) writePositions(f *stagedFile) (written, error) {
 	prefix := ""
 	if f.part != nil {
@@ -136,10 +135,9 @@ func (l *layout) writePositions(f *stagedFile) (written, error) {
 			return written{}, err
 		}
 	}
-	props := iceberg.Properties{table.MetricsModeColumnConfPrefix + ".file_path": "full"}
 	return w.close(l, table.DataFileArgs{
 		Content: iceberg.EntryContentPosDeletes, Schema: iceberg.PositionalDeleteSchema, Spec: l.spec,
-		PartitionValues: f.part.partitionValues(), Properties: props,
+		PartitionValues: f.part.partitionValues(), ReferencedDataFile: &f.written.path,
 	})
 }
 
