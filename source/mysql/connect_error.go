@@ -110,7 +110,7 @@ func (s *Source) explainTLS(err error) error {
 	var alert tls.AlertError
 	switch {
 	case strings.Contains(err.Error(), "support TLS"):
-		return fmt.Errorf("connect to %s: the server has no TLS, but tls.mode is %s: configure the server (ssl_cert, ssl_key), or set tls.mode: prefer", where, s.cfg.TLSMode)
+		return fmt.Errorf("connect to %s: the server has no TLS, but tls.mode is %s: configure the server (ssl_cert, ssl_key), or set tls.mode: prefer: %w", where, s.cfg.TLSMode, err)
 	case errors.As(err, &unknown):
 		return fmt.Errorf("connect to %s: the server's certificate is signed by an authority that is not known here: set tls.ca to the file of its certificate: %w", where, err)
 	case errors.As(err, &hostname):
