@@ -11,13 +11,20 @@ import (
 // new text columns that say none: the table's default where that is known, else the database's.
 //
 // A statement that changes nothing of the shape returns before itself and no edits: IF NOT EXISTS when there is one
-// already, or clauses that are harmless. A dropped table is nil. Otherwise the version is the next one, and the edits
-// lead from before to after when taken one by one: drops, renames, modifications, additions, moves, the key. Columns that
-// trade their names are renamed through a third name.
+// already, a temporary table, or clauses that are harmless. A dropped table is nil. Otherwise the version is the next one,
+// and the edits lead from before to after when taken one by one: drops, renames, modifications, additions, moves, the key,
+// the table's name. Columns that trade their names are renamed through a third name.
 //
-// Rows that change without events in the log are not Apply's matter: see Statement.DataChanges and Column.Default. An
-// error says that the statement does not fit the shape, which then is not the shape that the server had.
+// A shape does not tell whether its key is the primary key or another unique one. Apply takes it for the primary key: a
+// MODIFY that says neither NULL nor NOT NULL leaves its columns NOT NULL. Who captures a table by another key compares the
+// nullability with the log's table map, and takes a DropIndex clause as the possible end of the key.
+//
+// Rows that change without events in the log are not Apply's matter: see Statement.DataChanges, Column.Default and
+// Rewrites. An error says that the statement does not fit the shape, which then is not the shape that the server had.
 func Apply(before *schema.Table, st *Statement, charset string) (after *schema.Table, edits []schema.Edit, err error) {
+	if st.Temporary {
+		return before, nil, nil
+	}
 	switch st.Kind {
 	case CreateTable:
 		if before != nil && st.IfNotExists {

@@ -274,8 +274,9 @@ func (c *Column) shape(charset string) (schema.Column, error) {
 
 // shownCharset is the character set of the column's values, empty when they are no text.
 func (n *nativeType) shownCharset() string {
-	if n.isText() && (n.charset != "binary" || n.mode.MariaDB) {
+	old := n.mode.MariaDB || n.mode.Version != 0 && n.mode.Version < 80000
+	if n.isText() && (n.charset != "binary" || old) {
 		return n.charset
 	}
-	return "" // MySQL's way to say that an ENUM is binary
+	return "" // what newer MySQL says of a binary ENUM
 }

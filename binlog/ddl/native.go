@@ -26,7 +26,10 @@ func (n *nativeType) native() string {
 	if n.zerofill {
 		b.WriteString(" zerofill")
 	}
-	if n.compressed {
+	switch {
+	case n.compressed && n.mode.Version != 0 && n.mode.Version < 100600:
+		b.WriteString(" /*!100301 COMPRESSED*/")
+	case n.compressed:
 		b.WriteString(" /*M!100301 COMPRESSED*/")
 	}
 	return b.String()
