@@ -128,7 +128,7 @@ func (c *Config) dump(gc *client.Conn, facts *serverFacts, from *Position) error
 	if !from.byGTID() {
 		return c.dumpFile(gc, flags, from.File, uint32(from.Offset))
 	}
-	if from.GTIDs == nil || from.GTIDs.Empty() {
+	if from.GTIDs == nil {
 		return fmt.Errorf("%w: offset %d is past 4 GiB, which only GTIDs can name", source.ErrPositionLost, from.Offset)
 	}
 	if facts.flavor == MariaDB {

@@ -25,7 +25,7 @@ func (c *Config) explain(err error) error {
 		return fmt.Errorf("%w: %w", source.ErrTransient, err)
 	}
 	switch my.Code {
-	case mysql.ER_MASTER_FATAL_ERROR_READING_BINLOG:
+	case sameServerID, mysql.ER_MASTER_FATAL_ERROR_READING_BINLOG:
 		return c.explainLog(my)
 	case mysql.ER_SPECIFIC_ACCESS_DENIED_ERROR, mysql.ER_ACCESS_DENIED_ERROR, mysql.ER_DBACCESS_DENIED_ERROR,
 		mysql.ER_KILL_DENIED_ERROR:
@@ -40,8 +40,11 @@ func (c *Config) explain(err error) error {
 	return err
 }
 
-// connectionKilled is MariaDB's error of a connection that KILL ended.
-const connectionKilled = 1927
+// Errors that only MariaDB has.
+const (
+	connectionKilled = 1927 // by KILL
+	sameServerID     = 4052 // another reader has registered with it
+)
 
 // lost and fatal phrases of error 1236, which servers use for all that can go wrong with a log.
 var logErrors = []struct{ phrase, why string }{

@@ -18,16 +18,17 @@ const offsetBits = 40
 //
 //	flavor/server/file:offset/gtids      mysql/4d2a...-0001/binlog.000007:1234/4d2a...-0001:1-99
 //
-// Server, file:offset and gtids may be empty, but not both of the last two. The zero Position is none.
+// Server and file:offset may be empty. Without GTIDs the last slash is missing too; with it, no GTID is executed yet. There
+// is a file or GTIDs, or both. The zero Position is none.
 type Position struct {
 	Flavor Flavor
 	Server string // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
 	File   string // the log file; empty: GTIDs alone say where
 	Offset uint64 // in bytes
-	GTIDs  GTIDSet
+	GTIDs  GTIDSet // nil: the log has none, or they are not known
 }
 
-var errPosition = errors.New("want flavor/server/file:offset/gtids")
+var errPosition = errors.New("want flavor/server/file:offset or flavor/server/file:offset/gtids")
 
 // ParsePosition reads a position that String wrote.
 func ParsePosition(text source.Position) (Position, error) {
@@ -40,7 +41,7 @@ func ParsePosition(text source.Position) (Position, error) {
 
 func parsePosition(text string) (p Position, err error) {
 	parts := strings.Split(text, "/")
-	if len(parts) != 4 {
+	if len(parts) < 3 || len(parts) > 4 {
 		return p, errPosition
 	}
 	switch parts[0] {
@@ -54,7 +55,7 @@ func parsePosition(text string) (p Position, err error) {
 	if p.Server, err = url.PathUnescape(parts[1]); err != nil {
 		return p, err
 	}
-	if parts[2] == "" && parts[3] == "" {
+	if parts[2] == "" && len(parts) == 3 {
 		return p, fmt.Errorf("%w: it has neither a file nor GTIDs", errPosition)
 	}
 	if parts[2] != "" {
@@ -62,7 +63,7 @@ func parsePosition(text string) (p Position, err error) {
 			return p, err
 		}
 	}
-	if parts[3] != "" {
+	if len(parts) == 4 {
 		p.GTIDs, err = ParseGTIDSet(p.Flavor, parts[3])
 	}
 	return p, err
@@ -96,9 +97,8 @@ func (p Position) appendText(dst []byte) []byte {
 		dst = append(append(dst, url.PathEscape(p.File)...), ':')
 		dst = strconv.AppendUint(dst, p.Offset, 10)
 	}
-	dst = append(dst, '/')
 	if p.GTIDs != nil {
-		dst = p.GTIDs.AppendText(dst)
+		dst = p.GTIDs.AppendText(append(dst, '/'))
 	}
 	return dst
 }

@@ -57,7 +57,7 @@ func TestViews(t *testing.T) {
 }
 
 func TestParsePosition_Bad(t *testing.T) {
-	for _, bad := range []source.Position{"", "mysql", "oracle/x/b.1:4/", "mysql/x//", "mysql/x/b:4/", "mysql/x/b.1:y/", "mysql/x/b.x:4/", "mariadb/1//0-1"} {
+	for _, bad := range []source.Position{"", "mysql", "oracle/x/b.1:4/", "mysql/x/", "mysql/x/b.1:4//", "mysql/x/b:4/", "mysql/x/b.1:y/", "mysql/x/b.x:4/", "mariadb/1//0-1"} {
 		if p, err := binlog.ParsePosition(bad); err == nil {
 			t.Errorf("%q: got %v, want an error", bad, p)
 		}
