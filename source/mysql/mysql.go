@@ -3,7 +3,8 @@
 // A chunk is read by the binary protocol straight into columns, over a connection that go-mysql has logged in. It is
 // read in a view of which the server can say what it holds, in one of three ways:
 //
-//	MariaDB, Percona      START TRANSACTION WITH CONSISTENT SNAPSHOT names the view's place in the log: exact
+//	MariaDB               the place up to which transactions are committed before the SELECT, the end of the log after it:
+//	                      what is between is unknown
 //	MySQL, gtid_mode=ON   gtid_executed before the SELECT, the end of the log after it: what is between is unknown
 //	MySQL without GTIDs   a row committed to the signal table before the SELECT: what is before that is seen
 package mysql
@@ -31,6 +32,9 @@ type Source struct {
 	shut  bool
 	metas map[metaKey]*meta
 	paces map[schema.Name]*pace
+	fresh freshFile
+
+	snapshots sync.Mutex // held while a consistent snapshot is opened and its position is read
 }
 
 var _ source.Source = (*Source)(nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/cdcsync/cdcsync/binlog"
@@ -30,8 +29,8 @@ const barrierPatience = time.Minute
 // chooseOracle picks the best oracle that the server offers; nil when there is none.
 func (s *Source) chooseOracle() oracle {
 	switch {
-	case s.server.snapshot:
-		return snapshotOracle{}
+	case s.server.mariadb():
+		return committedOracle{}
 	case s.server.gtids():
 		return gtidOracle{}
 	case s.cfg.SignalTable != "" && s.server.on("binlog_order_commits"):
@@ -69,88 +68,6 @@ func poll(ctx context.Context, what string, try func() (done bool, err error)) e
 		case <-time.After(pause):
 		}
 	}
-}
-
-// snapshotOracle is MariaDB's and Percona's: the server opens the view and notes the end of the log in one step.
-type snapshotOracle struct{}
-
-// A snapshotView is a view that is exactly the log up to a place.
-type snapshotView struct{ seq uint64 }
-
-func (snapshotOracle) open(ctx context.Context, s *Source, c *conn, barrier binlog.Position) (view, error) {
-	p, err := s.openSnapshot(ctx, c, barrier)
-	return snapshotView{p.Seq()}, err
-}
-
-func (v snapshotView) close(ctx context.Context, _ *Source, c *conn) (source.View, uint64, error) {
-	known := binlog.LogView{Low: v.seq, High: v.seq}
-	if c.broken {
-		return known, v.seq, nil
-	}
-	return known, v.seq, c.exec(ctx, "COMMIT")
-}
-
-// openSnapshot opens a consistent snapshot that has all transactions up to barrier, and returns where it is.
-func (s *Source) openSnapshot(ctx context.Context, c *conn, barrier binlog.Position) (binlog.Position, error) {
-	var at binlog.Position
-	err := poll(ctx, "waited in vain for delivered transactions to become visible", func() (bool, error) {
-		if err := c.exec(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT"); err != nil {
-			return false, err
-		}
-		var err error
-		if at, err = s.snapshotPosition(ctx, c); err != nil {
-			return false, err
-		}
-		done, err := s.covers(ctx, c, at, barrier)
-		if done || err != nil {
-			return done, err
-		}
-		return false, c.exec(ctx, "COMMIT")
-	})
-	if err != nil && !c.broken {
-		c.broken = true // a transaction may be open
-	}
-	return at, err
-}
-
-// snapshotPosition asks where the open consistent snapshot is in the log.
-func (s *Source) snapshotPosition(ctx context.Context, c *conn) (binlog.Position, error) {
-	at := s.position("", 0)
-	rows, err := c.query(ctx, "SHOW STATUS LIKE 'binlog_snapshot_%'")
-	if err != nil {
-		return at, err
-	}
-	for _, r := range rows {
-		switch r[0] {
-		case "Binlog_snapshot_file":
-			at.File = r[1]
-		case "Binlog_snapshot_position":
-			if at.Offset, err = strconv.ParseUint(r[1], 10, 64); err != nil {
-				return at, fmt.Errorf("read the snapshot's position %q: %w", r[1], err)
-			}
-		}
-	}
-	if at.File == "" {
-		return at, fmt.Errorf("%w: the server writes no binary log: set log_bin and restart it", source.ErrPositionLost)
-	}
-	return at, nil
-}
-
-// covers says that a snapshot at a place has all transactions up to barrier.
-func (s *Source) covers(ctx context.Context, c *conn, at, barrier binlog.Position) (bool, error) {
-	switch {
-	case barrier.File != "" && barrier.Server != at.Server && barrier.Server != "":
-		return false, fmt.Errorf("%w: the log was read from server %s, this is server %s", source.ErrTransient, barrier.Server, at.Server)
-	case barrier.File != "":
-		return at.Seq() >= barrier.Seq(), nil
-	case barrier.GTIDs == nil || barrier.GTIDs.Empty():
-		return true, nil
-	}
-	gtids, err := s.gtidsAt(ctx, c, at)
-	if err != nil || gtids == nil {
-		return false, err
-	}
-	return gtids.Contains(barrier.GTIDs), nil
 }
 
 // gtidOracle is MySQL's with gtid_mode=ON: what is executed before the view opens is seen, what is logged after its last
