@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
