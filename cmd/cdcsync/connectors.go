@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/pipeline/config"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink"
+	"github.com/cdcsync/cdcsync/sink/iceberg"
+	"github.com/cdcsync/cdcsync/source"
+	"github.com/cdcsync/cdcsync/source/mysql"
+)
+
+// A sourceConnector is a source as the commands use it.
+type sourceConnector interface {
+	source.Source
+	Describe() string
+	Check(ctx context.Context, tables []*schema.Table) ([]schema.Finding, error)
+	EstimateRows(ctx context.Context, tables []*schema.Table) (map[schema.Name]int64, error)
+}
+
+// A sinkConnector is a sink as the commands use it.
+type sinkConnector interface {
+	sink.Sink
+	Check(ctx context.Context) []schema.Finding
+	// peek returns the columns and at most limit rows of a table, all for 0.
+	peek(ctx context.Context, table schema.Name, limit int) (columns []string, rows [][]string, err error)
+}
+
+// An openSource opens a source whose section of the file is decoded.
+type openSource func(ctx context.Context, log *slog.Logger) (sourceConnector, error)
+
+// A sinkSetup is a sink whose section of the file is decoded.
+type sinkSetup struct {
+	// open opens the sink, and may create it. pipeline is the name under which it marks commits.
+	open func(ctx context.Context, pipeline string, log *slog.Logger) (sinkConnector, error)
+	// absent says why there is no sink yet that could be read, or nothing.
+	absent func() string
+	// plan returns the columns that the sink's table for t will have. The sink need not be there.
+	plan func(t *schema.Table) ([]column, error)
+}
+
+// A column is a column of a sink table, for people.
+type column struct{ name, kind string }
+
+// sources and sinks are all connectors there are, by the names they have in files. They are read-only.
+var (
+	sources = map[string]func(f *config.File) openSource{"mysql": mysqlSource, "mariadb": mysqlSource}
+	sinks   = map[string]func(f *config.File) sinkSetup{"iceberg": icebergSink}
+)
+
+func mysqlSource(f *config.File) openSource {
+	cfg := mysql.DefaultConfig()
+	f.Source.Decode(&cfg)
+	for _, path := range []*string{&cfg.TLSCA, &cfg.TLSCert, &cfg.TLSKey} {
+		if *path != "" {
+			*path = f.Resolve(*path)
+		}
+	}
+	return func(ctx context.Context, log *slog.Logger) (sourceConnector, error) { return mysql.Open(ctx, cfg, log) }
+}
+
+func icebergSink(f *config.File) sinkSetup {
+	cfg := iceberg.DefaultConfig()
+	f.Sink.Decode(&cfg)
+	warehouse := cfg.Catalog["warehouse"]
+	local := cfg.Catalog["type"] == "sql" && cfg.Catalog["uri"] == "" && !strings.Contains(warehouse, ":")
+	if local && warehouse != "" {
+		warehouse = f.Resolve(warehouse)
+		cfg.Catalog["warehouse"] = warehouse
+	}
+	return sinkSetup{
+		open: func(ctx context.Context, pipeline string, log *slog.Logger) (sinkConnector, error) {
+			s, err := iceberg.Open(ctx, pipeline, cfg, log)
+			return icebergConnector{s}, err
+		},
+		absent: func() string { // a local catalog is made when it is opened, any other is there
+			if _, err := os.Stat(filepath.Join(warehouse, "catalog.db")); local && errors.Is(err, os.ErrNotExist) {
+				return "there is no warehouse at " + warehouse + " yet"
+			}
+			return ""
+		},
+		plan: icebergPlan,
+	}
+}
+
+type icebergConnector struct{ *iceberg.Sink }
+
+func (c icebergConnector) peek(ctx context.Context, table schema.Name, limit int) ([]string, [][]string, error) {
+	r, err := c.Peek(ctx, table, limit)
+	return r.Columns, r.Rows, err
+}
+
+func icebergPlan(t *schema.Table) ([]column, error) {
+	planned, err := new(iceberg.Sink).Plan(t)
+	columns := make([]column, len(planned))
+	for i, c := range planned {
+		columns[i] = column{c.Name, c.Type}
+	}
+	return columns, err
+}
+
+// connector finds the connector of a section, and reports a name that none has.
+func connector[C any](s *config.Section, known map[string]C) (C, bool) {
+	c, ok := known[s.Type]
+	if ok || s.Type == "" {
+		return c, ok
+	}
+	names := make([]string, 0, len(known))
+	for name := range known {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	text := "is no connector of this version: write " + strings.Join(names, " or ")
+	if near := config.Nearest(s.Type, names); near != "" {
+		text = "is no connector; did you mean " + near + "?"
+	}
+	s.Report("type", s.Type+" "+text)
+	return c, false
+}
