@@ -14,7 +14,7 @@ func (p *parser) create() ([]Statement, error) {
 	case p.words("database"), p.words("schema"):
 		return p.database(CreateDatabase)
 	case p.seesAny("unique", "fulltext", "spatial", "vector", "online", "offline", "index"):
-		return p.createIndex()
+		return p.createIndex(replace)
 	case temporary, p.seesAny("view", "algorithm", "definer", "sql", "trigger", "procedure", "function", "event", "user",
 		"role", "server", "sequence", "package", "tablespace", "undo", "logfile", "aggregate", "resource", "library"):
 		return one(Statement{Kind: Other}), nil
@@ -139,19 +139,26 @@ const (
 
 // keyDefinition reads a key or a constraint, if there is one rather than a column.
 func (p *parser) keyDefinition() (keyKind, []KeyPart, error) {
-	constraint := p.words("constraint")
+	constraint, maybe := p.words("constraint"), false
 	if constraint && !p.seesAny("primary", "unique", "foreign", "check") {
-		p.words("if", "not", "exists")
+		maybe = p.words("if", "not", "exists")
 		if _, err := p.name(); err != nil {
 			return noKey, nil, err
 		}
 	}
 	switch {
+	case maybe && p.sees("primary"):
+		return noKey, nil, p.unexpected() // only the server knows whether there is one
+	case maybe:
+		return otherKey, nil, nil
 	case p.words("primary", "key"):
 		key, err := p.keyParts()
 		return primaryKey, key, err
 	case p.words("unique"):
 		_ = p.anyWord("key", "index")
+		if p.words("if", "not", "exists") {
+			return otherKey, nil, nil // an index of that name may be there, over other columns
+		}
 		key, err := p.keyParts()
 		return uniqueKey, key, err
 	case constraint, p.seesAny("index", "key", "fulltext", "spatial", "foreign", "check"),
@@ -163,7 +170,9 @@ func (p *parser) keyDefinition() (keyKind, []KeyPart, error) {
 
 // keyParts reads the columns of a key, behind its name and type. What follows them does not matter.
 func (p *parser) keyParts() ([]KeyPart, error) {
-	p.words("if", "not", "exists")
+	if p.sees("if", "not", "exists") {
+		return nil, p.unexpected() // only the server knows whether there is one
+	}
 	for !p.seesPunct("(") {
 		if p.done() {
 			return nil, errEndsEarly
@@ -197,7 +206,7 @@ func (p *parser) keyParts() ([]KeyPart, error) {
 }
 
 // createIndex reads CREATE INDEX, of which only unique ones matter.
-func (p *parser) createIndex() ([]Statement, error) {
+func (p *parser) createIndex(replace bool) ([]Statement, error) {
 	_ = p.anyWord("online", "offline")
 	unique := p.words("unique")
 	_ = unique || p.anyWord("fulltext", "spatial", "vector")
@@ -205,6 +214,7 @@ func (p *parser) createIndex() ([]Statement, error) {
 		return nil, p.unexpected()
 	}
 	ifNotExists := p.words("if", "not", "exists")
+	name := p.peek().text
 	for !p.words("on") {
 		if _, err := p.name(); err != nil {
 			return nil, err
@@ -214,14 +224,17 @@ func (p *parser) createIndex() ([]Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Clause{Kind: Harmless, IfNotExists: ifNotExists}
-	if unique {
-		c.Kind = AddUnique
-		if c.Key, err = p.keyParts(); err != nil {
-			return nil, err
-		}
+	st := Statement{Kind: AlterTable, Table: t}
+	if replace {
+		st.Clauses = append(st.Clauses, dropIndex(name, true))
 	}
-	return one(Statement{Kind: AlterTable, Table: t, Clauses: []Clause{c}}), nil
+	c := Clause{}
+	if unique && !ifNotExists { // else an index of that name may be there, over other columns
+		c.Kind = AddUnique
+		c.Key, err = p.keyParts()
+	}
+	st.Clauses = append(st.Clauses, c)
+	return one(st), err
 }
 
 // createOptions reads what follows the columns of a new table: options, partitions and a query.

@@ -115,7 +115,9 @@ const quoteLength = 80
 
 // quote returns the text of the tokens from the first to before the last, for people. Strings may be secrets, and are left
 // out.
-func (p *parser) quote(first, last int) string {
+func (p *parser) quote(first, last int) string { return p.quoteUpTo(first, last, quoteLength) }
+
+func (p *parser) quoteUpTo(first, last, length int) string {
 	var b strings.Builder
 	for i := first; i < min(last, len(p.toks)); i++ {
 		t := p.toks[i]
@@ -127,8 +129,8 @@ func (p *parser) quote(first, last int) string {
 		} else {
 			b.WriteString(p.src[t.start:t.end])
 		}
-		if b.Len() > quoteLength {
-			return strings.ToValidUTF8(b.String()[:quoteLength], "") + "..."
+		if b.Len() > length {
+			return strings.ToValidUTF8(b.String()[:length], "") + "..."
 		}
 	}
 	return b.String()

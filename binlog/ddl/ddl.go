@@ -77,7 +77,8 @@ type Statement struct {
 	// touched.
 	Table schema.Name
 	To    schema.Name // RenameTable
-	// Temporary tables are private to a session and never in the log. DROP TABLE may drop a table of the same name.
+	// Temporary says that the statement is about a table that is private to a session, which the log does not have: it
+	// leaves a table of the same name alone. Apply changes nothing then.
 	Temporary   bool
 	IfExists    bool // no error, and no effect, without the table
 	IfNotExists bool // no effect when there is one

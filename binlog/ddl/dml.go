@@ -144,6 +144,9 @@ func scan(statement string, mode Mode) []Statement {
 	if p.setStatement() == nil && p.seesAny("insert", "replace", "load") {
 		return p.dml()
 	}
+	if sts, err := p.byVerb(); err == nil && sts[0].Kind == Other {
+		return sts // a routine, a view: the first words tell
+	}
 	l := lexer{src: statement, mode: mode}
 	n := names{mode: mode, seen: map[schema.Name]bool{}}
 	for {

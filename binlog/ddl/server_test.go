@@ -293,16 +293,16 @@ func TestApply_ServerRandom(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
 		w := newWitness(t, s)
 		g := generator{rand.New(rand.NewPCG(seed, 0))}
-		for range 8 {
+		for range 5 {
 			w.mustExec("DROP TABLE IF EXISTS t")
 			w.table = nil
 			for !w.run(g.createTable()) {
 			}
-			for range 40 {
+			for range 30 {
 				w.run(g.alterTable(w.table))
 			}
 		}
-		if w.accepted < 60 {
+		if w.accepted < 30 {
 			t.Errorf("the server took only %d statements", w.accepted)
 		}
 	})
