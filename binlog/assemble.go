@@ -24,6 +24,7 @@ const (
 type assembler struct {
 	facts *serverFacts
 	match func(schema.Name) bool
+	drain func() error // hands out over: the events inside a compressed one may be many
 
 	tables map[schema.Name]*table
 	ids    map[uint64]*mapped
@@ -32,6 +33,8 @@ type assembler struct {
 	pos  Position // the last boundary between transactions
 	txn  txn
 	text []byte // for writing positions
+
+	packed packed
 
 	out      []source.Event
 	outBytes int
@@ -224,13 +227,16 @@ func (a *assembler) rows(e *event, kind rowsKind) error {
 	}
 	second := e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2
 	re, err := parseRows(kind, second, len(m.plan.cols), e.body[6:])
+	if err == nil && packedRows(e) {
+		re.rows, err = a.packed.inflate(re.rows)
+	}
 	if err == nil {
 		err = a.images(m, &re, e.start+uint64(headerSize+len(e.body)-len(re.rows)))
 	}
 	if err != nil {
 		a.stop(m.table, e.start, fmt.Errorf("decode row: %w; resync the table", err))
 	}
-	return nil
+	return a.ahead()
 }
 
 // images decodes the row images of an event. offset is the first one's in the file.
@@ -244,6 +250,11 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 		if err != nil {
 			return err
 		}
+		if a.packed.last != 0 {
+			for i := t.batch.Len() - re.images; i < t.batch.Len(); i++ {
+				t.batch.Seqs[i] = a.packed.take()
+			}
+		}
 		n := len(rest) - len(after)
 		seq, rest = seq+uint64(n), after
 		t.filled += n
@@ -251,9 +262,6 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 		if t.filled >= batchBytes {
 			t.batch = nil
 		}
-	}
-	if a.txn.bytes >= aheadBytes {
-		a.ahead()
 	}
 	return nil
 }
@@ -266,9 +274,13 @@ func (a *assembler) begin(t *table) {
 }
 
 // ahead delivers what a large transaction has so far, so that it needs no memory.
-func (a *assembler) ahead() {
+func (a *assembler) ahead() error {
+	if a.txn.bytes < aheadBytes && (a.txn.bytes < batchBytes || !a.txn.ahead) {
+		return nil
+	}
 	a.deliver()
 	a.txn.ahead, a.txn.bytes = true, 0
+	return a.drain()
 }
 
 // deliver moves the transaction's items to out.

@@ -22,9 +22,9 @@ const offsetBits = 40
 // is a file or GTIDs, or both. The zero Position is none.
 type Position struct {
 	Flavor Flavor
-	Server string // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
-	File   string // the log file; empty: GTIDs alone say where
-	Offset uint64 // in bytes
+	Server string  // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
+	File   string  // the log file; empty: GTIDs alone say where
+	Offset uint64  // in bytes
 	GTIDs  GTIDSet // nil: the log has none, or they are not known
 }
 

@@ -65,6 +65,20 @@ var serverIDs = make(chan uint32, 1)
 
 func init() { serverIDs <- 700_000_000 }
 
+// benchConfig is config for benchmarks.
+func benchConfig(s *servers.Server, database string) binlog.Config { return config(s, database) }
+
+// narrow is the shape of the benchmarks' table.
+func narrow(db string) *schema.Table {
+	return &schema.Table{Name: schema.Name{Namespace: db, Table: "narrow"}, Version: 1, Key: []int{0}, Columns: []schema.Column{
+		{Name: "id", Type: schema.Type{Kind: schema.Int, Bits: 64}},
+		{Name: "k", Type: schema.Type{Kind: schema.Int, Bits: 32}, Nullable: true},
+		{Name: "c", Type: schema.Type{Kind: schema.String}, Charset: "utf8mb4", Nullable: true},
+		{Name: "v", Type: schema.Type{Kind: schema.Decimal, Precision: 12, Scale: 2}, Nullable: true},
+		{Name: "ts", Type: schema.Type{Kind: schema.Datetime}, Nullable: true},
+	}}
+}
+
 func config(s *servers.Server, database string, shapes ...*schema.Table) binlog.Config {
 	id := <-serverIDs
 	serverIDs <- id + 1

@@ -254,6 +254,7 @@ func (r *reader) session(ctx context.Context) (err error) {
 	if r.as.pos.byGTID() { // the server finds the place, and says where that is
 		r.as.pos.File, r.as.pos.Offset, r.as.unplaced = "", 0, true
 	}
+	r.as.drain = func() error { return r.handOver(ctx) }
 	r.frame = framer{file: r.as.pos.File, offset: r.as.pos.Offset}
 	clear(r.as.ids)
 	for {

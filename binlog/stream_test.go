@@ -418,6 +418,23 @@ func TestStream_OtherShape(t *testing.T) {
 	})
 }
 
+// TestStream_Compressed holds that compressed transactions and events say the same as plain ones.
+func TestStream_Compressed(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		on := "SET SESSION binlog_transaction_compression = ON"
+		if s.Flavour == servers.FlavourMariaDB {
+			s, on = servers.MariaDB(t, "10.11", "--log-bin-compress=1", "--log-bin-compress-min-len=10"), "DO 1"
+		}
+		long := strings.Repeat("x", 500)
+		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY, v text) COMMENT '"+strings.Repeat("c", 300)+"'; CREATE TABLE b (id int PRIMARY KEY, v text)", on,
+			"BEGIN; INSERT INTO a VALUES (1,'"+long+"'),(2,'"+long+"'); INSERT INTO b VALUES (1,'"+long+"'); UPDATE a SET v='y' WHERE id=1; DELETE FROM a WHERE id=2; COMMIT",
+			"INSERT INTO b VALUES (2,'"+long+"')")
+		expect(t, got, "schema none -> a v1 (id v)", "commit", "schema none -> b v1 (id v)", "commit",
+			"rows a v1: insert(1, "+long+") insert(2, "+long+") before(1, "+long+") after(1, y) delete(2, "+long+")",
+			"rows b v1: insert(1, "+long+")", "commit", "rows b v1: insert(2, "+long+")", "commit")
+	})
+}
+
 func TestOpen_PositionLost(t *testing.T) {
 	s := servers.SharedMariaDB(t, "10.11")
 	y := servers.SharedMySQL(t, "9.7")

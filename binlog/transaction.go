@@ -119,7 +119,7 @@ func (a *assembler) query(e *event) error {
 	}
 	switch {
 	case hasPrefix(text, "SAVEPOINT "):
-		a.txn.saves = append(a.txn.saves, savepoint{name: string(text[10:]), seq: a.seq(e.start)})
+		a.txn.saves = append(a.txn.saves, savepoint{name: string(text[10:]), seq: a.place(e)})
 		return nil
 	case hasPrefix(text, "ROLLBACK TO "):
 		return a.rollbackTo(e, string(text[12:]))
@@ -247,14 +247,4 @@ func (a *assembler) xa(e *event, text []byte) error {
 
 func hasPrefix(text []byte, prefix string) bool {
 	return len(text) >= len(prefix) && bytes.EqualFold(text[:len(prefix)], []byte(prefix))
-}
-
-// payload takes a compressed transaction.
-func (a *assembler) payload(e *event) error {
-	return a.fatal(e, "the transaction is compressed: SET GLOBAL binlog_transaction_compression = OFF, then resync")
-}
-
-// compressed takes a compressed event of MariaDB.
-func (a *assembler) compressed(e *event) error {
-	return a.fatal(e, "the event is compressed: SET GLOBAL log_bin_compress = OFF, then resync")
 }
