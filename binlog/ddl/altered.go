@@ -228,6 +228,7 @@ func (a *alteration) key() error {
 			primary = c.Key
 		case AddUnique:
 			unique = append(unique, c.Key)
+		default:
 		}
 	}
 	var key []int

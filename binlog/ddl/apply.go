@@ -49,8 +49,9 @@ func Apply(before *schema.Table, st *Statement, charset string) (after *schema.T
 		return renamed(before, st.To), []schema.Edit{{Kind: schema.RenameTable}}, nil
 	case TruncateTable:
 		return renamed(before, before.Name), []schema.Edit{{Kind: schema.TruncateTable}}, nil
+	default:
+		return altered(before, st, charset)
 	}
-	return altered(before, st, charset)
 }
 
 // following numbers the shape after that of the same table before it.

@@ -109,6 +109,7 @@ func (p *parser) tableElement(c *Create) error {
 		return nil
 	case otherKey:
 		return nil
+	case noKey:
 	}
 	col, err := p.column()
 	if err != nil {

@@ -45,6 +45,7 @@ func (c *Column) Fill() (text string, ok bool) {
 		if len(c.Labels) > 0 {
 			return c.Labels[0], true
 		}
+	default:
 	}
 	return "", true
 }

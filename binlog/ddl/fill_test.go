@@ -32,6 +32,16 @@ func TestStatement_Filled(t *testing.T) {
 	}
 }
 
+func TestStatement_DataChanges(t *testing.T) {
+	st := Parse("alter table t drop partition p0, p1", Mode{})[0]
+	if got := fmt.Sprint(st.DataChanges()); got != "[DROP PARTITION deletes rows]" {
+		t.Errorf("got %s", got)
+	}
+	if got := Parse("alter table t add a int", Mode{})[0]; len(got.DataChanges()) != 0 {
+		t.Errorf("got %v, want none", got.DataChanges())
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for _, c := range []struct {
 		text, want string

@@ -40,6 +40,7 @@ func Rewrites(before, after *schema.Column, strict bool) (why string) {
 		return rewritesLabels(before, after)
 	case schema.String, schema.Binary:
 		return rewritesLength(before, after, strict)
+	default:
 	}
 	return ""
 }
