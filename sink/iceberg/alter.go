@@ -1,9 +1,9 @@
 package iceberg
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
@@ -11,203 +11,178 @@ import (
 	"github.com/cdcsync/cdcsync/schema"
 )
 
-// An alteration is the change of one table's schema. It keeps its own picture of the fields while it stages them.
+// again is how most refusals end.
+const again = "drop the Iceberg table and copy the table again"
+
+// An alteration works out the schema that a table gets by a change.
 type alteration struct {
-	sink   *Sink
 	before *table.Table
-	sc     *iceberg.Schema
 	change *schema.Change
-	update *table.UpdateSchema
-	fields []iceberg.NestedField // as they will be
-	dirty  bool
+	// exact says that the table is known to match change.Before, so that the edits hold to the letter. Otherwise only
+	// those count that cannot be misunderstood.
+	exact        bool
+	incompatible Incompatible
+
+	fields []iceberg.NestedField // the new schema's
+	gone   map[int]bool          // ids of dropped fields
+	lastID int
 }
 
-// stage adds the schema change, if there is one, to the transaction.
-func (a *alteration) stage(tx *table.Transaction) error {
-	a.update = tx.UpdateSchema(true, false)
-	a.fields = a.sc.Fields()
+// run returns the new schema. Its fields are those of the source's columns in their order, then those that only the
+// Iceberg table has.
+func (a *alteration) run() (*iceberg.Schema, error) {
 	ts, err := targets(a.change.After)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, e := range a.change.Edits {
-		if err := a.edit(e); err != nil {
-			return err
-		}
+	a.lastID = a.before.Metadata().LastColumnID()
+	if err := a.drop(); err != nil {
+		return nil, err
 	}
 	for i, t := range ts {
-		if err := a.column(i, t); err != nil {
-			return err
+		f, err := a.column(i, t)
+		if err != nil {
+			return nil, err
+		}
+		a.fields = append(a.fields, f)
+	}
+	for _, f := range a.before.Schema().Fields() {
+		if !a.gone[f.ID] && !slices.ContainsFunc(a.fields, func(g iceberg.NestedField) bool { return g.ID == f.ID }) {
+			a.fields = append(a.fields, f)
 		}
 	}
-	if err := a.checkKey(); err != nil {
-		return err
-	}
-	a.order()
-	if !a.dirty {
-		return nil
-	}
-	return a.update.Commit()
+	return a.schema()
 }
 
-func (a *alteration) find(name string) int {
-	return slices.IndexFunc(a.fields, func(f iceberg.NestedField) bool { return f.Name == name })
+// drop finds the fields of dropped columns.
+func (a *alteration) drop() error {
+	a.gone = map[int]bool{}
+	for _, e := range a.change.Edits {
+		if e.Kind != schema.DropColumn || !a.exact && a.change.After.Column(e.Column) >= 0 {
+			continue
+		}
+		f, ok := a.old(e.Column)
+		if !ok {
+			continue
+		}
+		if slices.Contains(a.before.Schema().IdentifierFieldIDs, f.ID) {
+			return fmt.Errorf("key column %s was dropped: rows written under the old key cannot be updated under another; %s", e.Column, again)
+		}
+		for _, spec := range a.before.Metadata().PartitionSpecs() {
+			if len(spec.FieldsBySourceID(f.ID)) > 0 {
+				return fmt.Errorf("column %s was dropped, and the Iceberg table is partitioned by it; %s", e.Column, again)
+			}
+		}
+		a.gone[f.ID] = true
+	}
+	return nil
 }
 
-// current returns the index of the field that a column of the source fills.
-func (a *alteration) current(name string) int {
-	f, ok := fieldFor(iceberg.NewSchema(0, a.fields...), a.change.After, name)
+// old returns the field that a column had before the change.
+func (a *alteration) old(name string) (iceberg.NestedField, bool) {
+	t := a.change.Before
+	if t == nil {
+		t = a.change.After
+	}
+	return fieldFor(a.before.Schema(), t, name)
+}
+
+// origin returns the field that a column of the new shape continues.
+func (a *alteration) origin(name string) (f iceberg.NestedField, renamed, ok bool) {
+	f, ok = fieldFor(a.before.Schema(), a.change.After, name)
+	for _, e := range a.change.Edits {
+		if e.Kind != schema.RenameColumn {
+			continue
+		}
+		from, had := a.old(e.Column)
+		if e.To == name && had && (a.exact || !ok) {
+			return from, true, true
+		}
+		if had && a.exact && from.ID == f.ID {
+			ok = false // the field goes on under another name
+		}
+	}
+	return f, false, ok && !a.gone[f.ID]
+}
+
+// column returns the field of one column of the new shape.
+func (a *alteration) column(i int, want target) (iceberg.NestedField, error) {
+	f, renamed, ok := a.origin(want.name)
 	if !ok {
-		return -1
-	}
-	return a.find(f.Name)
-}
-
-// edit does the edits that the comparison with the new shape cannot tell: a rename, and a drop.
-func (a *alteration) edit(e schema.Edit) error {
-	switch e.Kind {
-	case schema.RenameColumn:
-		from, to := a.current(e.Column), a.find(e.To)
-		if from < 0 || to >= 0 && to != from || e.Column == e.To {
-			return nil // done before, or not ours
-		}
-		a.update.RenameColumn([]string{a.fields[from].Name}, e.To)
-		a.fields[from].Name = e.To
-		a.dirty = true
-	case schema.DropColumn:
-		i := a.current(e.Column)
-		if i < 0 {
-			return nil
-		}
-		if slices.Contains(a.sc.IdentifierFieldIDs, a.fields[i].ID) {
-			return errors.New(resync)
-		}
-		return a.delete(i)
-	}
-	return nil
-}
-
-const resync = "a key column was dropped: rows written under the old key cannot be updated under another; drop the Iceberg table and copy the table again"
-
-func (a *alteration) delete(i int) error {
-	if a.partitions(a.fields[i].ID) {
-		return fmt.Errorf("column %s was dropped, and the Iceberg table is partitioned by it: copy the table again under another partition.key", a.fields[i].Name)
-	}
-	a.update.DeleteColumn([]string{a.fields[i].Name})
-	a.fields = slices.Delete(a.fields, i, i+1)
-	a.dirty = true
-	return nil
-}
-
-func (a *alteration) partitions(id int) bool {
-	for _, spec := range a.before.Metadata().PartitionSpecs() {
-		if len(spec.FieldsBySourceID(id)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// column makes the field of one column what it should be.
-func (a *alteration) column(i int, want target) error {
-	n := a.current(want.name)
-	if n < 0 {
 		return a.add(want.name, want)
 	}
-	f := &a.fields[n]
-	if _, ok := want.fits(f.Type); ok {
-		return a.relax(n, want)
+	if renamed {
+		f.Name = want.name
+	}
+	f.Required = f.Required && slices.Contains(a.before.Schema().IdentifierFieldIDs, f.ID)
+	if _, fits := want.fits(f.Type); fits {
+		return f, nil
 	}
 	if promotes(f.Type, want.Type) {
-		return a.promote(n, want)
+		return a.promote(f, want)
 	}
-	was := f.Type.String()
-	if a.sink.cfg.Incompatible == NewColumn && !want.required {
-		next := versionOf(f.Name, want.name) + 1
-		return a.add(fmt.Sprintf("%s_v%d", want.name, next), want)
+	if a.incompatible == NewColumn && !want.required {
+		return a.add(fmt.Sprintf("%s_v%d", want.name, max(versionOf(f.Name, want.name), 1)+1), want)
 	}
-	if want.required {
-		return fmt.Errorf("key column %s changed to %s (%s), the Iceberg column is %s, and Iceberg cannot read one as the other: drop the Iceberg table and copy the table again",
-			want.name, a.change.After.Columns[i].Type, want.Type, was)
+	hint := again
+	if !want.required {
+		hint += fmt.Sprintf(", or set schema.incompatible: new-column to go on in a new column %s_v2", want.name)
 	}
-	return fmt.Errorf("column %s changed to %s (%s), the Iceberg column is %s, and Iceberg cannot read one as the other: drop the Iceberg table and copy the table again, "+
-		"or set schema.incompatible: new-column to go on in a column %s_v2", want.name, a.change.After.Columns[i].Type, want.Type, was, want.name)
+	return f, fmt.Errorf("column %s is %s now (%s), the Iceberg column is %s, and Iceberg cannot read the one as the other: %s",
+		want.name, a.change.After.Columns[i].Type, want.Type, f.Type, hint)
 }
 
-func (a *alteration) add(name string, want target) error {
+func (a *alteration) add(name string, want target) (iceberg.NestedField, error) {
 	if want.required {
-		return fmt.Errorf("key column %s is not in the Iceberg table: %s", name, "rows that it has lack the value; drop the Iceberg table and copy the table again")
+		return iceberg.NestedField{}, fmt.Errorf("key column %s is not in the Iceberg table, so its rows lack the value; %s", name, again)
 	}
-	a.update.AddColumn([]string{name}, want.Type, "", false, nil)
-	a.fields = append(a.fields, iceberg.NestedField{Name: name, Type: want.Type})
-	a.dirty = true
-	return nil
+	a.lastID++
+	return iceberg.NestedField{ID: a.lastID, Name: name, Type: want.Type}, nil
 }
 
-func (a *alteration) promote(n int, want target) error {
-	f := &a.fields[n]
-	if want.required && a.equalityDeletes() {
-		return fmt.Errorf("key column %s grew from %s to %s while the table has deletes by its old type, which some engines then miss: "+
-			"drop the Iceberg table and copy the table again, or compact it with another engine first", f.Name, f.Type, want.Type)
+func (a *alteration) promote(f iceberg.NestedField, want target) (iceberg.NestedField, error) {
+	if want.required && slices.Contains(a.before.Schema().IdentifierFieldIDs, f.ID) && a.equalityDeletes() {
+		return f, fmt.Errorf("key column %s grew from %s to %s while the table has deletes by its old type, which some engines then miss; "+
+			"compact the table with another engine first, or %s", f.Name, f.Type, want.Type, again)
 	}
-	a.update.UpdateColumn([]string{f.Name}, table.ColumnUpdate{FieldType: iceberg.Optional[iceberg.Type]{Valid: true, Val: want.Type}})
 	f.Type = want.Type
-	a.dirty = true
-	return a.relax(n, want)
+	return f, nil
 }
 
 // equalityDeletes says that the current snapshot may have some.
 func (a *alteration) equalityDeletes() bool {
 	cur := a.before.CurrentSnapshot()
-	if cur == nil {
-		return false
-	}
-	return cur.Summary == nil || cur.Summary.Properties["total-equality-deletes"] != "0"
+	return cur != nil && (cur.Summary == nil || cur.Summary.Properties["total-equality-deletes"] != "0")
 }
 
-// relax makes a field optional that is no longer part of a key.
-func (a *alteration) relax(n int, want target) error {
-	f := &a.fields[n]
-	if !f.Required || want.required || slices.Contains(a.sc.IdentifierFieldIDs, f.ID) {
-		return nil
+// schema checks the fields and the key.
+func (a *alteration) schema() (*iceberg.Schema, error) {
+	seen := map[string]int{}
+	for _, f := range a.fields {
+		if id, twice := seen[strings.ToLower(f.Name)]; twice {
+			return nil, fmt.Errorf("two columns of the Iceberg table would be called %s (fields %d and %d): rename the one that the source does not have", f.Name, id, f.ID)
+		}
+		seen[strings.ToLower(f.Name)] = f.ID
 	}
-	a.update.UpdateColumn([]string{f.Name}, table.ColumnUpdate{Required: iceberg.Optional[bool]{Valid: true, Val: false}})
-	f.Required = false
-	a.dirty = true
-	return nil
-}
-
-// checkKey compares the source's key with the identifier fields.
-func (a *alteration) checkKey() error {
-	t := a.change.After
 	var ids []int
-	for _, k := range t.Key {
-		ids = append(ids, a.fields[a.current(t.Columns[k].Name)].ID)
+	for _, k := range a.change.After.Key {
+		ids = append(ids, a.fields[k].ID)
 	}
-	slices.Sort(ids)
-	have := slices.Sorted(slices.Values(a.sc.IdentifierFieldIDs))
-	if slices.Equal(ids, have) {
-		return nil
+	have := a.before.Schema().IdentifierFieldIDs
+	if !slices.Equal(slices.Sorted(slices.Values(ids)), slices.Sorted(slices.Values(have))) {
+		return nil, fmt.Errorf("its key is (%s), and that of the Iceberg table (%s): rows written under one key cannot be updated under another; %s",
+			names(a.fields, ids), names(a.before.Schema().Fields(), have), again)
 	}
-	return fmt.Errorf("its key is other than that of the Iceberg table (fields %v, identifier fields %v): rows written under one key cannot be updated under another; "+
-		"drop the Iceberg table and copy the table again", ids, have)
+	return iceberg.NewSchemaWithIdentifiers(a.before.Schema().ID, have, a.fields...), nil
 }
 
-// order moves the fields into the order of the source's columns. Fields that the source does not have follow.
-func (a *alteration) order() {
-	for i, c := range a.change.After.Columns {
-		n := a.current(c.Name)
-		if n == i {
-			continue
+func names(fields []iceberg.NestedField, ids []int) string {
+	var out []string
+	for _, id := range ids {
+		i := slices.IndexFunc(fields, func(f iceberg.NestedField) bool { return f.ID == id })
+		if i >= 0 {
+			out = append(out, fields[i].Name)
 		}
-		path := []string{a.fields[n].Name}
-		if i == 0 {
-			a.update.MoveFirst(path)
-		} else {
-			a.update.MoveAfter(path, []string{a.fields[i-1].Name})
-		}
-		f := a.fields[n]
-		a.fields = slices.Insert(slices.Delete(a.fields, n, n+1), i, f)
-		a.dirty = true
 	}
+	return strings.Join(out, ", ")
 }

@@ -129,6 +129,8 @@ func (c *Config) tableProperties() iceberg.Properties {
 		table.MetadataDeleteAfterCommitEnabledKey: "true",
 		table.MetadataPreviousVersionsMaxKey:      "10",
 		table.ManifestMergeEnabledKey:             "true",
+		table.MaxSnapshotAgeMsKey:                 "3600000", // an hour: each commit writes down all snapshots
+		table.MinSnapshotsToKeepKey:               "20",
 		table.CommitNumRetriesKey:                 "0",
 		table.WriteDeleteIsolationLevelKey:        string(table.IsolationSnapshot),
 		table.WriteDeleteModeKey:                  table.WriteModeMergeOnRead,

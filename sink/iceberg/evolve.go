@@ -30,6 +30,9 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 	if c.After == nil {
 		return s.drop(ctx, c.Before.Name)
 	}
+	if err := catalog.ValidateTableIdentifier(identifier(c.After.Name)); err != nil {
+		return tableError(c.After.Name, fmt.Errorf("the name cannot be one in an Iceberg catalog; give the table another one in a route: %w", err))
+	}
 	tbl, err := s.load(ctx, c.After.Name)
 	if err != nil {
 		return err
@@ -154,6 +157,9 @@ func (s *Sink) create(ctx context.Context, t *schema.Table) error {
 	if errors.Is(err, catalog.ErrTableAlreadyExists) {
 		return fmt.Errorf("%w: create table %s: somebody else did at the same time: %w", sink.ErrTransient, t.Name, err)
 	}
+	if errors.Is(err, iceberg.ErrInvalidSchema) || errors.Is(err, iceberg.ErrInvalidArgument) {
+		return tableError(t.Name, fmt.Errorf("create Iceberg table: %w", err))
+	}
 	if err != nil {
 		return fmt.Errorf("%w: create table %s: %w", sink.ErrTransient, t.Name, err)
 	}
@@ -200,9 +206,10 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 			return fmt.Errorf("%w: truncate table %s: %w", sink.ErrTransient, name, err)
 		}
 	}
-	tx := tbl.NewTransaction()
-	a := alteration{sink: s, before: tbl, sc: tbl.Schema(), change: c}
-	if err := a.stage(tx); err != nil {
+	known := c.Before != nil && tbl.Properties()[s.own(propShape)] == fingerprint(c.Before)
+	a := alteration{before: tbl, change: c, exact: known, incompatible: s.cfg.Incompatible}
+	sc, err := a.run()
+	if err != nil {
 		return tableError(name, err)
 	}
 	props := iceberg.Properties{propPipeline: s.pipeline, s.own(propShape): fingerprint(c.After)}
@@ -211,20 +218,23 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 			props[key] = value
 		}
 	}
-	if err := tx.SetProperties(props); err != nil {
-		return fmt.Errorf("alter table %s: %w", name, err)
+	_, reqs := unchanged(tbl)
+	var updates []table.Update
+	if !sc.Equals(tbl.Schema()) {
+		reqs = append(reqs, table.AssertCurrentSchemaID(tbl.Schema().ID), table.AssertLastAssignedFieldID(tbl.Metadata().LastColumnID()))
+		updates = append(updates, table.NewAddSchemaUpdate(sc), table.NewSetCurrentSchemaUpdate(-1))
 	}
-	if err := tx.AssertRefSnapshotID(table.MainBranch); err != nil {
-		return fmt.Errorf("alter table %s: %w", name, err)
-	}
-	now, err := tx.Commit(ctx)
-	if err != nil {
+	if err := commitUpdates(ctx, s.cat, tbl, reqs, append(updates, table.NewSetPropertiesUpdate(props))); err != nil {
 		return fmt.Errorf("%w: alter table %s: %w", sink.ErrTransient, name, err)
 	}
-	if _, err := newLayout(ctx, c.After, now); err != nil {
-		return tableError(name, err)
-	}
-	return nil
+	return s.verify(ctx, c.After)
+}
+
+// verify finds out now, rather than at the first row, that the table cannot take the rows.
+func (s *Sink) verify(ctx context.Context, t *schema.Table) error {
+	s.forget(t.Name)
+	_, err := s.layout(ctx, t)
+	return err
 }
 
 // truncate commits a snapshot without rows. It comes before the rest of the change, which is noted last: after a crash

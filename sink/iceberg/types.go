@@ -34,11 +34,15 @@ type mapping struct {
 	form form
 }
 
-// mapType returns the Iceberg type of a source column. Keys differ: readers fail on equality deletes by uuid.
+// mapType returns the Iceberg type of a source column. Keys differ: readers fail on equality deletes by uuid, and miss
+// those by a long in files where the key is still an int, so integer keys are long from the start.
 func mapType(t schema.Type, key bool) (mapping, error) {
 	p := iceberg.PrimitiveTypes
 	switch t.Kind {
 	case schema.Int, schema.Uint, schema.Year:
+		if key && t.Bits <= 32 && t.Kind != schema.Year {
+			return mapping{p.Int64, formWords}, nil
+		}
 		return mapInteger(t), nil
 	case schema.Float:
 		if key {
