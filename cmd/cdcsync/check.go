@@ -146,7 +146,17 @@ func (j *job) checkState(ctx context.Context) []schema.Finding {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return []schema.Finding{{What: "the pipeline has no state yet: it begins as scan.startup.mode says"}}
 	}
-	return nil
+	s, err := pipeline.ReadState(ctx, j.stateDir, j.name)
+	if err != nil {
+		return []schema.Finding{{Level: schema.Problem, What: "the state cannot be read", Why: err.Error(), Fix: "do what the reason says; the state is never changed without being asked"}}
+	}
+	findings := []schema.Finding{{What: fmt.Sprintf("the state resumes at %s", s.Position)}}
+	for _, t := range s.Tables {
+		if t.State == pipeline.Stopped {
+			findings = append(findings, schema.Finding{Level: schema.Problem, What: "table " + schema.Name(t.Source).String() + " is stopped", Why: t.Reason, Fix: "mend the reason, then copy the table again"})
+		}
+	}
+	return findings
 }
 
 // printFindings prints what is wrong first, and returns errFailed when there is a problem.

@@ -73,8 +73,8 @@ func TestRun_WrongFile(t *testing.T) {
 			t.Errorf("%s: got exit code %d, want %d", command, code, exitUsage)
 		}
 		for _, want := range []string{
-			":1:10: source.type: mysqll is no connector; did you mean mysql?", ":1:45: source.tables: ",
-			":2:24: sink.catalog.properties.type: ", ":3:12: pipeline.parallelism: ",
+			":1:10: source.type: mysqll is no connector; did you mean mysql?", ":1:37: source.tables: ",
+			":2:23: sink.catalog.properties.type: ", ":3:12: pipeline.parallelism: ",
 		} {
 			if !strings.Contains(errs, want) {
 				t.Errorf("%s: got %s, want %q in it", command, errs, want)

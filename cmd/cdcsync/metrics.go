@@ -58,7 +58,7 @@ func (m *metricsServer) run(ctx context.Context, log *slog.Logger) {
 
 func metricsHandler(p *pipeline.Pipeline) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(statusCollector{p}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(p.Metrics(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, p, healthy) })

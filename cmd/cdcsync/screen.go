@@ -96,9 +96,9 @@ func fit(line string, columns int) string {
 	var b strings.Builder
 	used, coloured := 0, false
 	for i := 0; i < len(line); {
-		if end := strings.IndexByte(line[i:], 'm'); strings.HasPrefix(line[i:], "\x1b[") && end > 0 {
-			b.WriteString(line[i : i+end+1])
-			i += end + 1
+		if n := colour(line[i:]); n > 0 {
+			b.WriteString(line[i : i+n])
+			i += n
 			coloured = true
 			continue
 		}
@@ -120,14 +120,24 @@ func fit(line string, columns int) string {
 	return b.String()
 }
 
-// plainRest says that more than escape sequences follows.
+// plainRest says that more than colours follows.
 func plainRest(rest string) bool {
-	for strings.HasPrefix(rest, "\x1b[") {
-		end := strings.IndexByte(rest, 'm')
-		if end < 0 {
-			return true
-		}
-		rest = rest[end+1:]
+	for n := colour(rest); n > 0; n = colour(rest) {
+		rest = rest[n:]
 	}
 	return rest != ""
+}
+
+// colour returns the length of the sequence at the beginning of s that sets a colour, 0 when there is none. All other
+// sequences are not ours.
+func colour(s string) int {
+	digits, ok := strings.CutPrefix(s, "\x1b[")
+	if !ok {
+		return 0
+	}
+	rest := strings.TrimLeft(digits, "0123456789")
+	if !strings.HasPrefix(rest, "m") {
+		return 0
+	}
+	return len(s) - len(rest) + 1
 }

@@ -1,45 +1,81 @@
 package main
 
 import (
-	"regexp"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/cdcsync/cdcsync/pipeline"
 	"github.com/cdcsync/cdcsync/pipeline/config"
-	"github.com/cdcsync/cdcsync/schema"
 )
 
-// readTables compiles tables, tables.exclude and the routes.
+// readTables makes the matcher and the routes of what the file says, and reports to the file what is wrong with it.
 func (j *job) readTables(f *config.File) {
-	wanted, excluded := compile(f, "source.tables", f.Tables), compile(f, "source.tables.exclude", f.Exclude)
-	j.match = func(n schema.Name) bool { return matches(wanted, n) && !matches(excluded, n) }
-	j.routes = &pipeline.Routes{}
+	include, exclude := patterns(f.Tables), patterns(f.Exclude)
+	match, err := pipeline.ParseTables(pipeline.Tables{Include: include})
+	if len(f.Tables.Patterns) > 0 {
+		reportEach(f, "source.tables", err)
+	}
+	if err == nil && len(f.Exclude.Patterns) > 0 {
+		match, err = pipeline.ParseTables(pipeline.Tables{Include: include, Exclude: exclude})
+		reportEach(f, "source.tables.exclude", err)
+	}
+	j.match = match
+	j.readRoutes(f)
 }
 
-func matches(res []*regexp.Regexp, n schema.Name) bool {
-	for _, re := range res {
-		if re.MatchString(n.String()) {
-			return true
-		}
+func patterns(t config.Tables) pipeline.Patterns {
+	switch {
+	case t.Globs:
+		return pipeline.Patterns{Globs: t.Patterns}
+	case len(t.Patterns) > 0:
+		return pipeline.Patterns{Text: t.Patterns[0]}
 	}
-	return false
+	return pipeline.Patterns{}
 }
 
-func compile(f *config.File, path string, t config.Tables) (res []*regexp.Regexp) {
-	for _, p := range t.Patterns {
-		for one := range strings.SplitSeq(p, ",") {
-			one = strings.ReplaceAll(strings.TrimSpace(one), `\.`, "\x00")
-			if t.Globs {
-				one = strings.ReplaceAll(one, "*", "\x00*")
-			}
-			one = strings.ReplaceAll(strings.ReplaceAll(one, ".", `\.`), "\x00", ".")
-			re, err := regexp.Compile("^(?:" + one + ")$")
-			if err != nil {
-				f.Report(path, err.Error())
-				continue
-			}
-			res = append(res, re)
-		}
+// readRoutes compiles each route alone first, so that an error stands at its line.
+func (j *job) readRoutes(f *config.File) {
+	mode := pipeline.AllMatch
+	if f.Pipeline.RouteMode == config.FirstMatch {
+		mode = pipeline.FirstMatch
 	}
-	return res
+	var routes []pipeline.Route
+	seen := map[pipeline.Route]int{}
+	for i, r := range f.Routes {
+		path := fmt.Sprintf("route[%d]", i)
+		route := pipeline.Route{Source: r.SourceTable, Sink: r.SinkTable, Replace: r.ReplaceSymbol}
+		if first, twice := seen[route]; twice {
+			f.Report(path, fmt.Sprintf("is the same as route[%d]; remove one", first))
+			continue
+		}
+		seen[route] = i
+		if r.SourceTable == "" || r.SinkTable == "" {
+			continue // reported by the file itself
+		}
+		if _, err := pipeline.NewRoutes([]pipeline.Route{route}, mode); err != nil {
+			_, text, _ := strings.Cut(err.Error(), route.String()+"): ")
+			key, why, _ := strings.Cut(text, ": ")
+			f.Report(path+"."+key, why)
+			continue
+		}
+		routes = append(routes, route)
+	}
+	compiled, err := pipeline.NewRoutes(routes, mode)
+	reportEach(f, "route", err)
+	j.routes = compiled
+}
+
+// reportEach reports errors that were joined one by one.
+func reportEach(f *config.File, path string, err error) {
+	var many interface{ Unwrap() []error }
+	if errors.As(err, &many) {
+		for _, e := range many.Unwrap() {
+			reportEach(f, path, e)
+		}
+		return
+	}
+	if err != nil {
+		f.Report(path, err.Error())
+	}
 }
