@@ -38,8 +38,6 @@ func (k *checker) privileges(ctx context.Context) error {
 	}
 	_, err = k.c.query(ctx, "SHOW BINARY LOGS")
 	switch {
-	case isServerError(err) && k.s.server.mariadb():
-		k.add(schema.Warning, "the account lacks "+privilege, "the list of log files cannot be read: a lost position is noticed only when the log is opened, and modes earliest-offset and timestamp do not work", "GRANT "+privilege+" ON *.* TO "+who+";")
 	case isServerError(err):
 		k.add(schema.Problem, "the account lacks "+privilege, "the end of the log cannot be asked for", "GRANT "+privilege+" ON *.* TO "+who+";")
 	case err != nil:

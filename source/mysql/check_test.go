@@ -136,13 +136,13 @@ func TestCheck_Grants(t *testing.T) {
 		cfg.Username, cfg.Password = strings.Split(user, "'")[1], "pw"
 		s := openConfig(t, cfg)
 		grants := []string{"GRANT REPLICATION SLAVE ON *.* TO " + user, "GRANT SELECT ON `" + database + "`.`shut` TO " + user}
-		client, level := "REPLICATION CLIENT", schema.Problem
+		client := "REPLICATION CLIENT"
 		if srv.Flavour == servers.FlavourMariaDB && s.server.number >= 100502 {
-			client, level = "BINLOG MONITOR", schema.Warning
+			client = "BINLOG MONITOR"
 		}
 		finds(t, s, tables, schema.Problem, grants[0])
 		finds(t, s, tables, schema.Problem, grants[1])
-		finds(t, s, tables, level, "GRANT "+client+" ON *.* TO "+user)
+		finds(t, s, tables, schema.Problem, "GRANT "+client+" ON *.* TO "+user)
 		srv.Exec(t, append(grants, "GRANT "+client+" ON *.* TO "+user)...)
 		findings, err := openConfig(t, cfg).Check(t.Context(), tables)
 		if err != nil {

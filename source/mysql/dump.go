@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/cdcsync/cdcsync/source"
 )
@@ -26,6 +27,7 @@ const (
 	comBinlogDump = 0x12
 	eventHeader   = 19
 	dumpNonBlock  = 1 // end at the end of the log
+	dumpAnnotate  = 2 // MariaDB: leave no event out, so that they can be counted
 )
 
 // A logEvent is what a scan sees of an event.
@@ -64,10 +66,14 @@ func (s *Source) scanLog(ctx context.Context, file string, offset uint64, visit 
 			return err
 		}
 	}
+	flags := uint16(dumpNonBlock)
+	if s.server.mariadb() {
+		flags |= dumpAnnotate
+	}
 	return c.guard(ctx, func() error {
 		c.begin(comBinlogDump)
 		c.out = binary.LittleEndian.AppendUint32(c.out, uint32(offset))
-		c.out = binary.LittleEndian.AppendUint16(c.out, dumpNonBlock)
+		c.out = binary.LittleEndian.AppendUint16(c.out, flags)
 		c.out = binary.LittleEndian.AppendUint32(c.out, id)
 		c.out = append(c.out, file...)
 		if err := c.send(); err != nil {
@@ -81,7 +87,8 @@ func (s *Source) scanLog(ctx context.Context, file string, offset uint64, visit 
 	})
 }
 
-// scanEvents follows the events of a dump. Their places are counted, since not all servers write them into each event.
+// scanEvents follows the events of a dump. Each says where it ends; where it does not (MariaDB from 11.4 on, inside of
+// transactions) places are counted.
 func (c *conn) scanEvents(at logEvent, visit func(logEvent) bool) error {
 	for next := at.start; ; {
 		p, err := c.next()
@@ -104,6 +111,9 @@ func (c *conn) scanEvents(at logEvent, visit func(logEvent) bool) error {
 				at.file, next = rotateTarget(p), binary.LittleEndian.Uint64(p[eventHeader:])
 			}
 			continue
+		}
+		if end := uint64(binary.LittleEndian.Uint32(p[13:])); end >= at.length {
+			next = next&^math.MaxUint32 | end - at.length
 		}
 		at.start, next = next, next+at.length
 		if !visit(at) {

@@ -86,7 +86,7 @@ func (s *Source) firstPosition(ctx context.Context, c *conn, err error) (binlog.
 	return s.fileStart(ctx, c, files[0].name)
 }
 
-// mariadbHead takes the end of the log from a consistent snapshot, which needs no privilege.
+// mariadbHead takes the end of what is visible from a consistent snapshot.
 func (s *Source) mariadbHead(ctx context.Context, c *conn) (binlog.Position, error) {
 	p, err := s.openSnapshot(ctx, c, binlog.Position{})
 	if err != nil {

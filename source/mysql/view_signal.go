@@ -33,21 +33,3 @@ func (v signalView) close(ctx context.Context, s *Source, c *conn) (source.View,
 	high, err := s.high(ctx, c)
 	return binlog.LogView{Low: v.low, High: high}, high, err
 }
-
-// NaiveViews makes the source place its chunks by the end of the log before and after the SELECT, as other tools do: such
-// views are wrong, since a transaction is in the log before it is visible. Only tests that must find stale rows want it.
-func (s *Source) NaiveViews() { s.oracle = naiveOracle{} }
-
-type naiveOracle struct{}
-
-type naiveView struct{ low uint64 }
-
-func (naiveOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Position) (view, error) {
-	low, err := s.high(ctx, c)
-	return naiveView{low}, err
-}
-
-func (v naiveView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
-	high, err := s.high(ctx, c)
-	return binlog.LogView{Low: v.low, High: high}, high, err
-}
