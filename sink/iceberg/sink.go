@@ -46,6 +46,7 @@ func Open(ctx context.Context, pipeline string, cfg Config, log *slog.Logger) (*
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	useDurableFiles()
 	cat, root, done, err := openCatalog(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open Iceberg catalog: %w", err)
