@@ -112,6 +112,14 @@ type Edit struct {
 	Kind   EditKind `json:"kind"`
 	Column string   `json:"column,omitempty"` // as named before this edit (AddColumn: the new name)
 	To     string   `json:"to,omitempty"`     // RenameColumn: the new name
+	// Fill is what the rows that are there get in an added column, of which no event of the log tells; nil: NULL.
+	Fill *Value `json:"fill,omitempty"`
+}
+
+// A Value is one value outside of any batch, held as package row holds it: as a word or as bytes, by its Type.
+type Value struct {
+	Word  uint64 `json:"word,omitempty"`
+	Bytes []byte `json:"bytes,omitempty"`
 }
 
 // A Change replaces one version of a table by the next. A nil Before means created, a nil After dropped.
