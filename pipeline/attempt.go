@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -33,12 +35,15 @@ type attempt struct {
 	kill   context.CancelFunc      // of lanes and commits
 	work   context.Context         // of lanes and commits: it outlives the reader's
 
+	began  time.Time
+	landed atomic.Bool // a commit with rows was saved
+
 	failure struct {
 		sync.Mutex
 		err error
 	}
 
-	mu sync.Mutex // guards all below: the reader holds it while it handles an event
+	turn latch // guards all below: the reader holds it while it handles an event, and that may take its time
 
 	tables map[schema.Name]*table
 	sinks  map[schema.Name]*table // by the sink's name
@@ -77,9 +82,15 @@ type txn struct {
 	done chan struct{} // closed when the commit is over
 }
 
+// A latch is a lock that may be held while its holder waits for others.
+type latch chan struct{}
+
+func (l latch) take() { l <- struct{}{} }
+func (l latch) give() { <-l }
+
 func newAttempt(p *Pipeline, first bool) *attempt {
 	a := &attempt{
-		p: p, first: first, due: true, wake: make(chan struct{}, 1),
+		p: p, first: first, due: true, began: time.Now(), turn: make(latch, 1), wake: make(chan struct{}, 1),
 		budget: semaphore.NewWeighted(p.Limits.Bytes),
 		tables: map[schema.Name]*table{}, sinks: map[schema.Name]*table{}, shapes: map[*schema.Table]*table{},
 		earlier: map[string]*changeRecord{},
@@ -125,9 +136,9 @@ func (a *attempt) follow(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read next event after %s: %w", a.at, err)
 		}
-		a.mu.Lock()
+		a.turn.take()
 		err = a.handle(ctx, &ev)
-		a.mu.Unlock()
+		a.turn.give()
 		if err != nil {
 			return err
 		}
@@ -137,9 +148,9 @@ func (a *attempt) follow(ctx context.Context) error {
 // finish lets the commit that is under way come to its end, for at most the grace period, unless something that it needs
 // has failed. It returns why the attempt ends: the first failure, not what came of it.
 func (a *attempt) finish(err error) error {
-	a.mu.Lock()
+	a.turn.take()
 	t := a.running
-	a.mu.Unlock()
+	a.turn.give()
 	if t != nil {
 		grace := time.NewTimer(a.p.Limits.Grace)
 		defer grace.Stop()
@@ -193,57 +204,9 @@ func (a *attempt) failed() error {
 	return a.failure.err
 }
 
-// progressed says that the attempt has saved something.
+// progressed says that the attempt was worth it: rows have been committed, or it has lasted.
 func (a *attempt) progressed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.saves > 0
-}
-
-// sinkError makes of an error of the sink what ends the attempt: a stopError when it is of known tables alone.
-func (a *attempt) sinkError(doing string, err error) error {
-	stops, rest := tableErrors(err)
-	if rest != nil || len(stops) == 0 {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	return &stopError{stops}
-}
-
-// persistStops makes the stop of tables durable, at the checkpoint: what was staged after it is gone.
-func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
-	c, err := a.p.states.begin(context.WithoutCancel(ctx))
-	if err != nil {
-		return fmt.Errorf("stop tables: %w", err)
-	}
-	var sv save
-	for _, s := range e.stops {
-		i := indexRecord(c.tables, s.Table)
-		if i < 0 {
-			return fmt.Errorf("stop a table that is not captured: %w", s)
-		}
-		r := &c.tables[i]
-		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), c.Position
-		sv.tables = append(sv.tables, r)
-		a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", r.Name, "position", c.Position, "err", s.Err)
-	}
-	if err := a.p.states.save(context.WithoutCancel(ctx), &sv); err != nil {
-		return fmt.Errorf("stop tables: %w", err)
-	}
-	return nil
-}
-
-// indexRecord finds a table by its name in the sink, or else at the source.
-func indexRecord(records []tableRecord, n schema.Name) int {
-	at := -1
-	for i, r := range records {
-		if r.Sink == n {
-			return i
-		}
-		if r.Name == n {
-			at = i
-		}
-	}
-	return at
+	return a.landed.Load() || time.Since(a.began) > a.p.Limits.RetryMax
 }
 
 // commit makes a cut transaction durable: first in the sink, then in the store, then at the source (invariants I1, I3).
@@ -290,7 +253,7 @@ func (a *attempt) commitSink(t *txn) error {
 		return fmt.Errorf("commit epoch %d: %w", t.save.epoch, err)
 	}
 	if len(stops) > 0 {
-		return a.commitRest(t, &stopError{stops})
+		return a.commitRest(t, stops)
 	}
 	a.p.Log.Debug("committed", "pipeline", a.p.Name, "epoch", t.save.epoch, "position", t.save.position, "tables", len(t.tables), "took", time.Since(began))
 	return nil
@@ -298,18 +261,21 @@ func (a *attempt) commitSink(t *txn) error {
 
 // commitRest saves a commit of which some tables failed: those stop where they were. Then the attempt ends, for the open
 // transaction may hold more rows of them.
-func (a *attempt) commitRest(t *txn, stop *stopError) error {
-	for _, s := range stop.stops {
-		for _, r := range t.save.tables {
-			if r.Sink == s.Table {
-				r.State, r.Reason, r.Position = Stopped, s.Err.Error(), t.from
-			}
+func (a *attempt) commitRest(t *txn, stops []*schema.TableError) error {
+	e := &stopError{}
+	for _, s := range stops {
+		i := slices.IndexFunc(t.save.tables, func(r *tableRecord) bool { return r.Sink == s.Table })
+		if i < 0 {
+			return fmt.Errorf("commit epoch %d: %w", t.save.epoch, s)
 		}
+		r := t.save.tables[i]
+		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), t.from
+		e.stops = append(e.stops, &schema.TableError{Table: r.Name, Err: s.Err})
 	}
 	if err := a.commitStore(t); err != nil {
 		return err
 	}
-	return stop
+	return e
 }
 
 func (a *attempt) commitStore(t *txn) error {
@@ -318,5 +284,8 @@ func (a *attempt) commitStore(t *txn) error {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}
 	fault.Point("pipeline.after-save")
+	if t.sink != nil {
+		a.landed.Store(true)
+	}
 	return nil
 }

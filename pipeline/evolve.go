@@ -64,6 +64,9 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		if rest != nil {
 			return fmt.Errorf("evolve %s: %w", to, err)
 		}
+		if t.State == Copying { // the source is to stop reading it, too
+			return stopOne(t.Name, stops[0].Err)
+		}
 		a.stopTable(t, stops[0].Err)
 		return nil
 	}
@@ -83,7 +86,7 @@ func (a *attempt) changing(c *schema.Change) *table {
 func (a *attempt) yield(ctx context.Context, t *table) error {
 	if a.open == nil || !a.clean() {
 		if a.open != nil && t.open == a.open {
-			return &stopError{[]*schema.TableError{{Table: t.Name, Err: errMidway}}}
+			return stopOne(t.Name, errMidway)
 		}
 		return a.settle(ctx)
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -79,7 +80,12 @@ func (a *attempt) write(ctx context.Context, it *item) bool {
 	}
 	rows := int64(it.batch.Len())
 	if err := it.txn.sink.Write(ctx, it.batch); err != nil {
-		a.fail(a.sinkError("write "+it.table.Sink.String(), err))
+		stops, rest := tableErrors(err)
+		if rest == nil {
+			a.fail(stopOne(it.table.Name, stops[0].Err))
+		} else {
+			a.fail(fmt.Errorf("write %s: %w", it.table.Sink, err))
+		}
 		return false
 	}
 	it.table.tally.written.Add(rows)

@@ -88,18 +88,6 @@ var _ states = (*Store)(nil)
 // errEnd ends a bounded pipeline.
 var errEnd = errors.New("all is copied")
 
-// A stopError ends an attempt so that the next one goes on without some tables: rows of them that are staged must not
-// be committed.
-type stopError struct{ stops []*schema.TableError }
-
-func (e *stopError) Error() string {
-	errs := make([]error, len(e.stops))
-	for i, s := range e.stops {
-		errs[i] = s
-	}
-	return errors.Join(errs...).Error()
-}
-
 // Run moves changes until ctx is cancelled, which is no error, or until a bounded start is through, or until something
 // happens that a restart from the checkpoint does not mend: the error then says what. A transient error is no end: Run
 // starts again at the checkpoint, for ever, and Status tells. When Run returns, all that it started has ended. When ctx
@@ -187,23 +175,4 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// tableErrors splits an error into those of single tables and the rest.
-func tableErrors(err error) (stops []*schema.TableError, rest error) {
-	if err == nil || transient(err) || endState(err) != Failed {
-		return nil, err
-	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range many.Unwrap() {
-			s, r := tableErrors(e)
-			stops, rest = append(stops, s...), errors.Join(rest, r)
-		}
-		return stops, rest
-	}
-	var te *schema.TableError
-	if errors.As(err, &te) {
-		return []*schema.TableError{te}, nil
-	}
-	return nil, err
 }

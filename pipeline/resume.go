@@ -417,11 +417,11 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 	return a.saveRoster(ctx)
 }
 
-// revivable are the stopped tables of which the sink has nothing.
+// revivable are the tables that stopped before this start and of which the sink has nothing.
 func (a *attempt) revivable(ctx context.Context) (map[schema.Name]bool, error) {
 	var ask []schema.Name
 	for _, t := range a.sorted() {
-		if t.State == Stopped && t.known == t.Name && t.Sink != (schema.Name{}) {
+		if t.State == Stopped && !t.dirty && t.Sink != (schema.Name{}) {
 			ask = append(ask, t.Sink)
 		}
 	}

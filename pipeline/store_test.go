@@ -76,8 +76,10 @@ func TestOpenStore_RefusesAndChangesNothing(t *testing.T) {
 		"other program":  {func(t *testing.T, p string) { edit(t, p, "PRAGMA application_id = 1") }, "not a state of cdcsync"},
 		"other pipeline": {rename, `belongs to pipeline "shop/1", not to "shop/2"`},
 		"no database":    {func(t *testing.T, p string) { write(t, p, []byte("this is no database, whatever its name says")) }, "damaged"},
-		"record":         {func(t *testing.T, p string) { edit(t, p, `UPDATE pipeline SET doc = replace(doc, '"epoch":3', '"epoch":4')`) }, "checksum"},
-		"page":           {tear, "damaged"},
+		"record": {func(t *testing.T, p string) {
+			edit(t, p, `UPDATE pipeline SET doc = replace(doc, '"epoch":3', '"epoch":4')`)
+		}, "checksum"},
+		"page": {tear, "damaged"},
 	}
 	for label, c := range cases {
 		t.Run(label, func(t *testing.T) {

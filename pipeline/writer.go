@@ -20,7 +20,7 @@ const (
 	patience = 4
 )
 
-// handle does one event. The reader holds a.mu.
+// handle does one event. The reader has the turn.
 func (a *attempt) handle(ctx context.Context, ev *source.Event) error {
 	if ev.Schema != nil {
 		if err := a.evolve(ctx, ev.Schema, ev.Txn); err != nil {
@@ -166,7 +166,7 @@ func (a *attempt) stopped(e *schema.TableError) error {
 		return nil
 	}
 	if t.open != nil && t.open == a.open && !a.clean() {
-		return &stopError{[]*schema.TableError{e}}
+		return stopOne(t.Name, e.Err)
 	}
 	a.stopTable(t, e.Err)
 	return nil
@@ -293,7 +293,6 @@ func (a *attempt) cut() {
 	}
 	a.changes = nil
 	a.saved, a.lastCut = a.at, time.Now()
-	a.saves++
 	go a.commit(t) // finish waits for it
 	a.poke()
 }
@@ -355,8 +354,8 @@ func (a *attempt) pace(ctx context.Context) {
 
 // tick cuts if it is time, and returns when to look again.
 func (a *attempt) tick() time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.turn.take()
+	defer a.turn.give()
 	interval := a.p.Limits.Interval
 	over := time.Since(a.lastCut) >= interval
 	a.due = a.due || over

@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cdcsync/cdcsync/schema"
+)
+
+// A stopError ends an attempt so that the next one goes on without some tables: rows of them that are staged must not be
+// committed. Their names are the source's.
+type stopError struct{ stops []*schema.TableError }
+
+func (e *stopError) Error() string {
+	errs := make([]error, len(e.stops))
+	for i, s := range e.stops {
+		errs[i] = s
+	}
+	return errors.Join(errs...).Error()
+}
+
+// stopOne is the stop of one table.
+func stopOne(n schema.Name, reason error) *stopError {
+	return &stopError{[]*schema.TableError{{Table: n, Err: reason}}}
+}
+
+// tableErrors splits an error into those of single tables and the rest. What a restart mends stops no table.
+func tableErrors(err error) (stops []*schema.TableError, rest error) {
+	if err == nil || transient(err) || endState(err) != Failed {
+		return nil, err
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is of interest
+		for _, e := range many.Unwrap() {
+			s, r := tableErrors(e)
+			stops, rest = append(stops, s...), errors.Join(rest, r)
+		}
+		return stops, rest
+	}
+	var te *schema.TableError
+	if errors.As(err, &te) {
+		return []*schema.TableError{te}, nil
+	}
+	return nil, err
+}
+
+// persistStops makes the stop of tables durable, at the checkpoint: what was staged after it is gone.
+func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
+	ctx = context.WithoutCancel(ctx)
+	c, err := a.p.states.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("stop tables: %w", err)
+	}
+	var sv save
+	for _, s := range e.stops {
+		r := c.record(s.Table)
+		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), c.Position
+		sv.tables = append(sv.tables, r)
+		a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", r.Name, "position", c.Position, "err", s.Err)
+	}
+	if err := a.p.states.save(ctx, &sv); err != nil {
+		return fmt.Errorf("stop tables: %w", err)
+	}
+	return nil
+}
+
+// record finds a table by its present name, which a change past the checkpoint may have given it; a table that was created
+// there has no record yet.
+func (c *checkpoint) record(n schema.Name) *tableRecord {
+	for _, ch := range slices.Backward(c.changes) {
+		if ch.After == n && ch.Before != (schema.Name{}) {
+			n = ch.Before
+		}
+	}
+	i := slices.IndexFunc(c.tables, func(r tableRecord) bool { return r.Name == n })
+	if i < 0 {
+		return &tableRecord{Name: n}
+	}
+	return &c.tables[i]
+}
