@@ -22,6 +22,7 @@ type call struct {
 	output     string
 	limit      int
 	verbose    bool
+	all        bool
 }
 
 func parseCall(cmd *command, args []string) (*call, error) {

@@ -153,7 +153,7 @@ func (j *job) checkState(ctx context.Context) []schema.Finding {
 	findings := []schema.Finding{{What: fmt.Sprintf("the state resumes at %s", s.Position)}}
 	for _, t := range s.Tables {
 		if t.State == pipeline.Stopped {
-			findings = append(findings, schema.Finding{Level: schema.Problem, What: "table " + schema.Name(t.Source).String() + " is stopped", Why: t.Reason, Fix: "mend the reason, then copy the table again"})
+			findings = append(findings, schema.Finding{Level: schema.Problem, What: "table " + schema.Name(t.Source).String() + " is stopped", Why: t.Reason, Fix: "mend the reason, then cdcsync resync FILE " + schema.Name(t.Source).String()})
 		}
 	}
 	return findings

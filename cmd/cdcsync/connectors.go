@@ -42,6 +42,8 @@ type sinkSetup struct {
 	open func(ctx context.Context, pipeline string, log *slog.Logger) (sinkConnector, error)
 	// absent says why there is no sink yet that could be read, or nothing.
 	absent func() string
+	// dropper opens the sink to drop tables of the pipeline, whatever the file says of dropped tables.
+	dropper func(ctx context.Context, pipeline string) (drop func(context.Context, schema.Name) error, done func() error, err error)
 	// plan returns the columns that the sink's table for t will have. The sink need not be there.
 	plan func(t *schema.Table) ([]column, error)
 }
@@ -85,6 +87,16 @@ func icebergSink(f *config.File) sinkSetup {
 				return "there is no warehouse at " + warehouse + " yet"
 			}
 			return ""
+		},
+		dropper: func(ctx context.Context, pipeline string) (func(context.Context, schema.Name) error, func() error, error) {
+			cfg.Drop = iceberg.DropTable
+			s, err := iceberg.Open(ctx, pipeline, cfg, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			return func(ctx context.Context, n schema.Name) error {
+				return s.Evolve(ctx, &schema.Change{Before: &schema.Table{Name: n}})
+			}, s.Close, nil
 		},
 		plan: icebergPlan,
 	}

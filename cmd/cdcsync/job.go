@@ -21,6 +21,7 @@ type job struct {
 	stateDir   string
 	pipeline   config.Pipeline
 	match      func(schema.Name) bool
+	selection  string // what match was made of
 	routes     *pipeline.Routes
 	openSource openSource
 	sink       sinkSetup

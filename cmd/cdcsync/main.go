@@ -69,7 +69,7 @@ type command struct {
 // commands returns all commands, in the order that help shows them.
 func commands() []*command {
 	return []*command{
-		runCommand(), checkCommand(), planCommand(), stateCommand(), peekCommand(), versionCommand(), helpCommand(),
+		runCommand(), checkCommand(), planCommand(), stateCommand(), peekCommand(), resyncCommand(), versionCommand(), helpCommand(),
 	}
 }
 

@@ -37,6 +37,8 @@ func TestRun_Usage(t *testing.T) {
 		{"peek f.yaml a.b -n x", exitUsage, `invalid value "x" for flag -n`},
 		{"peek f.yaml a.b -n -1", exitUsage, "a number of rows"},
 		{"state f.yaml -o xml", exitUsage, `-o "xml": write text or json`},
+		{"resync f.yaml", exitUsage, "name the tables, or write --all"},
+		{"resync f.yaml a.b --all", exitUsage, "name the tables, or write --all"},
 		{"version 1", exitUsage, "unexpected argument"},
 		{"help rnu", exitUsage, "did you mean run?"},
 		{"help", exitFine, "usage: cdcsync COMMAND"},

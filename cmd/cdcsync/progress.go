@@ -18,6 +18,7 @@ import (
 const (
 	redrawEvery = 250 * time.Millisecond
 	logEvery    = 5 * time.Second
+	quietFor    = time.Minute // of a pipeline that has nothing to do
 	// rateWindow is long enough to bridge commits, between which no table seems to move.
 	rateWindow = 10 * time.Second
 )
@@ -106,7 +107,16 @@ type show struct {
 	screen   *screen // nil: log lines only
 	log      *slog.Logger
 	meter    *meter
-	states   map[schema.Name]pipeline.TableState // as last logged
+
+	last   logged // what the last line said
+	lastAt time.Time
+}
+
+// logged is what makes a line worth writing.
+type logged struct {
+	state            pipeline.State
+	written, commits int64
+	stopped          int
 }
 
 // run shows progress until ctx is cancelled, and then once more.
@@ -134,9 +144,8 @@ func (s *show) step(ctx context.Context, now time.Time) {
 		s.learn(ctx, unknown)
 	}
 	lines := s.meter.measure(&status, now)
-	s.logStates(lines)
 	if s.screen == nil {
-		s.logProgress(&status, lines)
+		s.logProgress(&status, lines, now)
 		return
 	}
 	_ = s.screen.draw(s.render(&status, lines, now)) // a terminal that is gone ends nothing
@@ -153,23 +162,14 @@ func (s *show) learn(ctx context.Context, tables []*schema.Table) {
 	}
 }
 
-// logStates writes a line for each table whose state is another than before.
-func (s *show) logStates(lines []line) {
-	for _, l := range lines {
-		if s.states[l.Name] == l.State {
-			continue
-		}
-		s.states[l.Name] = l.State
-		if l.State == pipeline.Stopped {
-			s.log.Warn("table stopped", "table", l.Name, "err", l.Reason)
-			continue
-		}
-		s.log.Info("table is "+l.State.String(), "table", l.Name, "sink", l.Sink, "copied", l.Copied)
-	}
-}
-
-func (s *show) logProgress(status *pipeline.Status, lines []line) {
+// logProgress writes a line when something has moved, and once a minute when nothing has.
+func (s *show) logProgress(status *pipeline.Status, lines []line, now time.Time) {
 	sum := total(lines)
+	moved := logged{status.State, sum.written, status.Commits, sum.count[pipeline.Stopped]}
+	if moved == s.last && now.Sub(s.lastAt) < quietFor {
+		return
+	}
+	s.last, s.lastAt = moved, now
 	args := []any{
 		"pipeline", status.Name, "state", status.State, "tables", len(lines), "copying", sum.count[pipeline.Copying],
 		"following", sum.count[pipeline.Following], "stopped", sum.count[pipeline.Stopped], "rows", sum.written,

@@ -13,7 +13,6 @@ import (
 
 	"github.com/cdcsync/cdcsync/pipeline"
 	"github.com/cdcsync/cdcsync/pipeline/option"
-	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/snapshot"
 )
 
@@ -67,13 +66,12 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 	defer func() { err = errors.Join(err, snk.Close()) }()
 
 	p := &pipeline.Pipeline{
-		Name: j.name, Source: src, Sink: snk, Match: j.match, Routes: j.routes, Store: store, Log: log,
+		Name: j.name, Source: src, Sink: snk, Match: j.match, Selection: j.selection, Routes: j.routes, Store: store, Log: log,
 		Limits: j.limits(), Snapshot: j.snapshot(),
 	}
 	log.Info("started", "pipeline", j.name, "source", src.Describe(), "state", j.stateDir, "version", version)
 	return a.watch(ctx, p, c.metrics, &show{
 		status: p.Status, estimate: src.EstimateRows, screen: screen, log: log, meter: newMeter(time.Now()),
-		states: map[schema.Name]pipeline.TableState{},
 	})
 }
 
@@ -92,7 +90,10 @@ func (a *app) watch(ctx context.Context, p *pipeline.Pipeline, metrics string, s
 		all.Go(func() { server.run(beside, s.log) })
 	}
 	all.Go(func() { s.run(beside) })
-	if err := p.Run(ctx); err != nil {
+	err := p.Run(ctx)
+	cancel()
+	all.Wait() // for the last look at the progress
+	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -20,7 +20,7 @@ func (j *job) readTables(f *config.File) {
 		match, err = pipeline.ParseTables(pipeline.Tables{Include: include, Exclude: exclude})
 		reportEach(f, "source.tables.exclude", err)
 	}
-	j.match = match
+	j.match, j.selection = match, fmt.Sprintf("%v %q without %v %q", include.Globs != nil, f.Tables.Patterns, exclude.Globs != nil, f.Exclude.Patterns)
 	j.readRoutes(f)
 }
 
