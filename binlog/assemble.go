@@ -194,7 +194,7 @@ func (a *assembler) planOf(t *table, body []byte) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPlan(t.shape, parsed, a.facts.flavor, a.facts.charsets)
+	return newPlan(t.shape, parsed, a.facts)
 }
 
 // noTable is the id with which a server ends a statement whose tables it does not log.

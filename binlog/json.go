@@ -40,14 +40,15 @@ const maxJSONDepth = 128
 
 var errJSON = errors.New("the binary JSON is damaged")
 
-// appendJSON appends the text that the server prints for a document: {"a": 1, "b": [1.0, "x"]}.
-func appendJSON(dst, doc []byte) ([]byte, error) {
+// appendJSON appends the text that the server prints for a document: {"a": 1, "b": [1.0, "x"]}. bare is how MySQL 5.7
+// prints doubles: 1 for 1.0.
+func appendJSON(dst, doc []byte, bare bool) ([]byte, error) {
 	if len(doc) == 0 { // what a server without strict mode stores for no value at all
 		return append(dst, "null"...), nil
 	}
 	// Offsets of a damaged document can make a small one print without end: each value takes at least 3 bytes, and no
 	// byte prints as more than 16.
-	w := jsonWriter{dst: dst, values: len(doc), limit: len(dst) + 16*len(doc) + 64}
+	w := jsonWriter{dst: dst, bare: bare, values: len(doc), limit: len(dst) + 16*len(doc) + 64}
 	w.value(doc[0], doc[1:], 0)
 	if w.bad || len(w.dst) > w.limit {
 		return dst, errJSON
@@ -60,6 +61,7 @@ type jsonWriter struct {
 	dst    []byte
 	values int // how many more values a sound document may have
 	limit  int // how long a sound document's text may become
+	bare   bool
 	bad    bool
 }
 
@@ -110,7 +112,7 @@ func (w *jsonWriter) scalar(kind byte, p []byte) {
 	case jsonUint64:
 		w.dst = strconv.AppendUint(w.dst, u64(p), 10)
 	case jsonDouble:
-		w.dst = appendJSONDouble(w.dst, math.Float64frombits(u64(p)))
+		w.dst = appendJSONDouble(w.dst, math.Float64frombits(u64(p)), w.bare)
 	}
 }
 
@@ -218,9 +220,9 @@ func appendJSONString(dst, s []byte) []byte {
 }
 
 // appendJSONDouble prints the shortest digits that read back, plain while the point stands at most 15 digits behind or
-// 13 zeros before the first digit, else with an exponent without plus sign or zeros; and always as a number with a
-// fraction or exponent.
-func appendJSONDouble(dst []byte, f float64) []byte {
+// 13 zeros before the first digit, else with an exponent without plus sign or zeros; and unless bare, always as a number
+// with a fraction or exponent.
+func appendJSONDouble(dst []byte, f float64, bare bool) []byte {
 	var buf [32]byte
 	e := strconv.AppendFloat(buf[:0], f, 'e', -1, 64) // d.ddde+xx
 	at := len(e) - 1
@@ -241,6 +243,9 @@ func appendJSONDouble(dst []byte, f float64) []byte {
 		if c == '.' {
 			return dst
 		}
+	}
+	if bare {
+		return dst
 	}
 	return append(dst, ".0"...)
 }

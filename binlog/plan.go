@@ -28,7 +28,11 @@ type column struct {
 	labels []string       // Enum, Set
 	text   charset.Append // String, nil for UTF-8 and for bytes
 	name   string
+	bare   bool // JSON: numbers without a fraction are printed without one
 }
+
+// fractions is the version from which on MySQL prints the double 1 in JSON as 1.0.
+const fractions = 80000
 
 // An op is one way of decoding.
 type op uint8
@@ -64,14 +68,14 @@ const (
 	opInet
 )
 
-// newPlan checks the table map against the shape and resolves how to decode. charsets names the character set of a
-// collation id; what the table map says of a column goes before what the shape does.
-func newPlan(t *schema.Table, m *tableMap, f Flavor, charsets map[int]string) (*plan, error) {
+// newPlan checks the table map against the shape and resolves how to decode. What the table map says of a column's
+// character set goes before what the shape does.
+func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 	if len(m.types) != len(t.Columns) {
 		return nil, fmt.Errorf("the log has %d columns, the known shape has %d (%s)", len(m.types), len(t.Columns), t)
 	}
 	p := &plan{table: t, cols: make([]column, len(t.Columns))}
-	n := counts{flavor: f, charsets: charsets}
+	n := counts{flavor: f.flavor, charsets: f.charsets}
 	for i := range t.Columns {
 		if err := n.check(m, i, &t.Columns[i]); err != nil {
 			return nil, fmt.Errorf("column %d (%s): %w", i+1, t.Columns[i].Name, err)
@@ -82,6 +86,11 @@ func newPlan(t *schema.Table, m *tableMap, f Flavor, charsets map[int]string) (*
 	}
 	for _, k := range t.Key {
 		p.cols[k].key = true
+	}
+	if f.flavor == MySQL && f.version < fractions {
+		for i := range p.cols {
+			p.cols[i].bare = true
+		}
 	}
 	return p, nil
 }

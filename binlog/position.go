@@ -19,13 +19,16 @@ const offsetBits = 40
 //	flavor/server/file:offset/gtids      mysql/4d2a...-0001/binlog.000007:1234/4d2a...-0001:1-99
 //
 // Server and file:offset may be empty. Without GTIDs the last slash is missing too; with it, no GTID is executed yet. There
-// is a file or GTIDs, or both. The zero Position is none.
+// is a file or GTIDs, or both. The names of prepared XA transactions follow behind a #. The zero Position is none.
 type Position struct {
 	Flavor Flavor
 	Server string  // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
 	File   string  // the log file; empty: GTIDs alone say where
 	Offset uint64  // in bytes
 	GTIDs  GTIDSet // nil: the log has none, or they are not known
+	// Prepared names the XA transactions whose changes are before the position, and whose outcome is not. None of them
+	// touched a captured table, or that table has stopped: their outcome is of no interest.
+	Prepared []string
 }
 
 var errPosition = errors.New("want flavor/server/file:offset or flavor/server/file:offset/gtids")
@@ -40,6 +43,15 @@ func ParsePosition(text source.Position) (Position, error) {
 }
 
 func parsePosition(text string) (p Position, err error) {
+	text, prepared, _ := strings.Cut(text, "#")
+	for name := range strings.SplitSeq(prepared, "&") {
+		if name, err = url.QueryUnescape(name); err != nil {
+			return p, err
+		}
+		if name != "" {
+			p.Prepared = append(p.Prepared, name)
+		}
+	}
 	parts := strings.Split(text, "/")
 	if len(parts) < 3 || len(parts) > 4 {
 		return p, errPosition
@@ -99,6 +111,10 @@ func (p Position) appendText(dst []byte) []byte {
 	}
 	if p.GTIDs != nil {
 		dst = p.GTIDs.AppendText(append(dst, '/'))
+	}
+	for i, name := range p.Prepared {
+		dst = append(dst, "#&"[min(i, 1)])
+		dst = append(dst, url.QueryEscape(name)...)
 	}
 	return dst
 }

@@ -107,7 +107,7 @@ func newFixture(tb testing.TB, cells []cell, rows int, nulls bool) *fixture {
 		m.types, m.metas = append(m.types, c.typ), append(m.metas, c.meta)
 	}
 	var err error
-	if f.plan, err = newPlan(f.shape, m, MySQL, nil); err != nil {
+	if f.plan, err = newPlan(f.shape, m, &serverFacts{flavor: MySQL, version: 90000}); err != nil {
 		tb.Fatal(err)
 	}
 	size := (len(cells) + 7) / 8
@@ -228,7 +228,7 @@ func FuzzParseTableMap(f *testing.F) {
 		for range m.types {
 			shape.Columns = append(shape.Columns, column1(schema.String, 0, 0, 0))
 		}
-		_, _ = newPlan(shape, m, MariaDB, nil)
+		_, _ = newPlan(shape, m, &serverFacts{flavor: MariaDB})
 	})
 }
 
@@ -236,7 +236,7 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte("\x00\x01\x00\x0c\x00\x0b\x00\x01\x00\x05\x01\x00a"))
 	f.Add([]byte("\x02\x01\x00\x10\x00\x0f\x07\x00\xf6\x05\x0c\x02\x80\x00\x00"))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		text, err := appendJSON(nil, doc)
+		text, err := appendJSON(nil, doc, false)
 		if len(text) > 17*len(doc)+128 || err != nil && len(text) > 0 {
 			t.Errorf("%d bytes became %d: %v", len(doc), len(text), err)
 		}

@@ -145,6 +145,9 @@ func TestStream_DDL(t *testing.T) {
 // TestStream_CreateSelect has the rows of a new table in the transaction that creates it.
 func TestStream_CreateSelect(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		if s.Flavour == servers.FlavourMySQL && (strings.HasPrefix(s.Version, "5.") || s.Version == "8.0.15") {
+			t.Skip("the server refuses the statement")
+		}
 		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1),(2)", "CREATE TABLE b (PRIMARY KEY (id)) SELECT id FROM a")
 		want := "schema none -> b v1 (id)\nrows b v1: insert(1) insert(2)\ncommit\n"
 		if s.Flavour == servers.FlavourMariaDB && strings.Contains(got, "stopped b") {
@@ -380,6 +383,30 @@ func TestStream_Stopped(t *testing.T) {
 	}
 }
 
+// TestStream_XAKnown holds that a prepared transaction of other tables is followed to its end over a restart, and that
+// one that began before the log was read stops what it may have touched.
+func TestStream_XAKnown(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		db, other := s.Database(t), s.Database(t)
+		xid := "'" + db + "','b',7"
+		script(t, s, db, "CREATE TABLE "+other+".o (id int PRIMARY KEY)", "CREATE TABLE x (id int)")
+		begin := head(t, s)
+		script(t, s, db, "XA START "+xid+"; INSERT INTO "+other+".o VALUES (1); XA END "+xid+"; XA PREPARE "+xid)
+		middle := head(t, s)
+		first := until(t, open(t, s, db, begin), middle)
+		resume := first[len(first)-1].Commit
+		script(t, s, db, "XA COMMIT "+xid, "CREATE TABLE a (id int PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+		end := head(t, s)
+		if got := describe(until(t, open(t, s, db, resume), end)); got != "schema none -> a v1 (id)\ncommit\nrows a v1: insert(1)\ncommit\n" {
+			t.Errorf("resumed at %s: got\n%s", resume, got)
+		}
+		known := &schema.Table{Name: schema.Name{Namespace: db, Table: "x"}, Version: 1, Columns: []schema.Column{{Name: "id", Type: schema.Type{Kind: schema.Int, Bits: 32}}}}
+		if got := describe(until(t, open(t, s, db, middle, known), end)); !strings.HasPrefix(got, "stopped x\ncommit\n") {
+			t.Errorf("begun at %s: got\n%s", middle, got)
+		}
+	})
+}
+
 func TestStream_XAOnePhase(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
 		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY)",
@@ -410,6 +437,9 @@ func TestStream_OtherShape(t *testing.T) {
 		script(t, s, db, "INSERT INTO a VALUES (1,1)")
 		end := head(t, s)
 		for _, tt := range tests {
+			if strings.HasPrefix(s.Version, "5.") && strings.HasPrefix(tt.name, "other name") || strings.HasPrefix(s.Version, "5.") && strings.HasPrefix(tt.name, "other sign") {
+				continue // the server logs neither names nor signs
+			}
 			events := until(t, open(t, s, db, from, &schema.Table{Name: schema.Name{Namespace: db, Table: "a"}, Version: 1, Columns: tt.cols}), end)
 			if got := describe(events); got != "stopped a\ncommit\n" {
 				t.Errorf("%s: got %s", tt.name, got)
@@ -421,6 +451,9 @@ func TestStream_OtherShape(t *testing.T) {
 // TestStream_Compressed holds that compressed transactions and events say the same as plain ones.
 func TestStream_Compressed(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		if s.Flavour == servers.FlavourMySQL && (strings.HasPrefix(s.Version, "5.") || s.Version == "8.0.15") {
+			t.Skip("the server does not compress")
+		}
 		on := "SET SESSION binlog_transaction_compression = ON"
 		if s.Flavour == servers.FlavourMariaDB {
 			s, on = servers.MariaDB(t, "10.11", "--log-bin-compress=1", "--log-bin-compress-min-len=10"), "DO 1"

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 )
@@ -223,6 +225,11 @@ func (a *assembler) prepared(e *event) error {
 	if a.txn.ahead {
 		return a.fatal(e, errPrepared.Error())
 	}
+	key, err := preparedKey(e.body)
+	if err != nil {
+		return a.fatal(e, err.Error())
+	}
+	a.pos.Prepared = append(a.pos.Prepared, key)
 	for _, it := range a.txn.items {
 		if it.Rows == nil {
 			continue
@@ -239,10 +246,44 @@ func (a *assembler) xa(e *event, text []byte) error {
 	switch {
 	case hasPrefix(text, "XA START"), hasPrefix(text, "XA BEGIN"):
 		return a.beginQuery(e)
-	case hasPrefix(text, "XA COMMIT"), hasPrefix(text, "XA ROLLBACK"):
+	case hasPrefix(text, "XA COMMIT "):
+		if !a.outcome(string(text[10:])) {
+			for _, t := range a.tables {
+				if !t.stopped {
+					a.stop(t, e.start, errUnknownXA)
+				}
+			}
+		}
+		return a.commit(e.stop)
+	case hasPrefix(text, "XA ROLLBACK "):
+		a.outcome(string(text[12:]))
 		return a.commit(e.stop)
 	}
 	return nil
+}
+
+// errUnknownXA says why the outcome of an XA transaction stops all tables.
+var errUnknownXA = errors.New("an XA transaction ended whose changes were logged before this pipeline began to read: " +
+	"they may have been to this table, and are not known; resync the table")
+
+// outcome forgets a prepared transaction, and is false if it is not known.
+func (a *assembler) outcome(xid string) bool {
+	xid = strings.ToLower(strings.TrimSpace(xid))
+	i := slices.Index(a.pos.Prepared, xid)
+	if i < 0 {
+		return false
+	}
+	a.pos.Prepared = slices.Delete(a.pos.Prepared, i, i+1)
+	return true
+}
+
+// preparedKey returns the name of a prepared transaction as statements spell it: x'67',x”,1.
+func preparedKey(body []byte) (string, error) {
+	c := cursor{p: body}
+	c.bytes(1)
+	format, global, branch := c.uint(4), int(c.uint(4)), int(c.uint(4))
+	g, b := c.bytes(global), c.bytes(branch)
+	return fmt.Sprintf("x'%x',x'%x',%d", g, b, format), c.err()
 }
 
 func hasPrefix(text []byte, prefix string) bool {

@@ -95,7 +95,7 @@ func (d *column) variable(v *row.Vector, p []byte) ([]byte, error) {
 	case opPadded:
 		v.Data, err = appendPadded(v.Data, value, d.length)
 	case opJSON:
-		v.Data, err = appendJSON(v.Data, value)
+		v.Data, err = appendJSON(v.Data, value, d.bare)
 	case opInet:
 		v.Data, err = appendInet(v.Data, value, d.length)
 	}
