@@ -11,6 +11,7 @@ import (
 	"github.com/cdcsync/cdcsync/e2e/fault"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
+	"github.com/cdcsync/cdcsync/sink"
 )
 
 // maxConflicts bounds the memory for keys that are written and superseded: at this many bytes the positions of their
@@ -133,16 +134,16 @@ func (s *staging) flush(ctx context.Context) error {
 	if s.err != nil || s.pending.rows == 0 {
 		return s.err
 	}
-	if s.err = fault.Error("iceberg.write"); s.err != nil {
-		return s.err
-	}
 	s.flushes++
-	s.err = errors.Join(s.flushRows(), s.flushDeletes())
+	err := errors.Join(fault.Error("iceberg.write"), s.flushRows(), s.flushDeletes())
 	s.pending.reset()
 	s.txn.pending.Add(-s.bytes)
 	s.bytes = 0
-	if s.err == nil && s.conflictBytes > maxConflicts {
-		s.err = s.resolve(ctx)
+	if err == nil && s.conflictBytes > maxConflicts {
+		err = s.resolve(ctx)
+	}
+	if err != nil {
+		s.err = fmt.Errorf("%w: write files of %s: %w", sink.ErrTransient, s.l.table.Name, err)
 	}
 	return s.err
 }

@@ -145,13 +145,16 @@ func (x *Txn) Commit(ctx context.Context, marks map[schema.Name]sink.Mark) error
 func (x *Txn) commitTable(ctx context.Context, st *staging, marks map[schema.Name]sink.Mark) error {
 	name := st.l.table.Name
 	mark, ok := marks[name]
-	if !ok {
-		return fmt.Errorf("commit table %s: no mark was given", name)
-	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	switch {
+	case !ok && st.err != nil:
+		return nil // the engine has given the table up
+	case !ok:
+		return fmt.Errorf("commit table %s: no mark was given", name)
+	}
 	data, deletes, err := st.finish(ctx)
-	if te := (*schema.TableError)(nil); errors.As(err, &te) {
+	if te := (*schema.TableError)(nil); errors.As(err, &te) || errors.Is(err, sink.ErrTransient) {
 		return err
 	}
 	if err != nil {
