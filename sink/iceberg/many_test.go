@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
 	"github.com/cdcsync/cdcsync/sink"
@@ -58,5 +60,46 @@ func TestSink_ManyTables(t *testing.T) {
 	t.Logf("evolved again in %v", time.Since(start))
 	if got, want := present(t, s, names[n/2]), "1/3 2/1 3/2 4/3"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestTxn_ParallelTables writes several tables at once through a buffer that they have to share, so that they write out
+// each other's rows.
+func TestTxn_ParallelTables(t *testing.T) {
+	s := openTest(t, t.TempDir(), nil)
+	s.cfg.Buffer = 16 << 10
+	x, err := s.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tables, rows = 6, 3000
+	var g errgroup.Group
+	marks := map[schema.Name]sink.Mark{}
+	for i := range tables {
+		o := narrowTable()
+		o.Name.Table = fmt.Sprintf("p%d", i)
+		mustEvolve(t, s, nil, o)
+		marks[o.Name] = sink.Mark{Run: 1, Epoch: 1}
+		g.Go(func() error {
+			for id := range uint64(rows) {
+				b := row.New(o)
+				put(b, row.Insert, id, 0)
+				put(b, row.Before, id/2, 0)
+				put(b, row.After, id/2, id)
+				if err := x.Write(t.Context(), b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := errors.Join(g.Wait(), x.Commit(t.Context(), marks)); err != nil {
+		t.Fatal(err)
+	}
+	for name := range marks {
+		got, err := s.Peek(t.Context(), name, 0)
+		if err != nil || len(got.Rows) != rows {
+			t.Errorf("%s: got %d rows, %v, want %d", name, len(got.Rows), err, rows)
+		}
 	}
 }

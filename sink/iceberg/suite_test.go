@@ -9,6 +9,7 @@ import (
 	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
 
+	"github.com/cdcsync/cdcsync/pipeline/option"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/sink"
 	"github.com/cdcsync/cdcsync/sink/sinktest"
@@ -18,6 +19,7 @@ import (
 type store struct {
 	dir    string
 	change func(*Config)
+	buffer option.Bytes
 
 	mu   sync.Mutex // guards the fields below
 	left int
@@ -27,7 +29,7 @@ type store struct {
 func (st *store) Open(t testing.TB) sink.Sink {
 	s := openTest(t, st.dir, st.change)
 	s.cat = &flaky{s.cat, st}
-	s.cfg.Buffer = 256 << 10 // so that transactions go to files early
+	s.cfg.Buffer = st.buffer
 	return s
 }
 
@@ -85,10 +87,16 @@ func (f *flaky) CommitTable(ctx context.Context, ident table.Identifier, reqs []
 	return meta, loc, err
 }
 
+// TestSink_Suite runs the suite with rows that mostly stay pending until the commit, and again with rows that are in files
+// before the next batch comes.
 func TestSink_Suite(t *testing.T) {
-	sinktest.Run(t, func(t *testing.T) sinktest.Store {
-		st := &store{dir: t.TempDir()}
-		t.Cleanup(func() { lint(t, st.dir) })
-		return st
-	})
+	for name, buffer := range map[string]option.Bytes{"pending": 256 << 10, "written": 1} {
+		t.Run(name, func(t *testing.T) {
+			sinktest.Run(t, func(t *testing.T) sinktest.Store {
+				st := &store{dir: t.TempDir(), buffer: buffer}
+				t.Cleanup(func() { lint(t, st.dir) })
+				return st
+			})
+		})
+	}
 }

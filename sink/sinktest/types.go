@@ -134,8 +134,9 @@ func testKeys(t *testing.T, s *suite) {
 		}}
 		s.evolve(t, schema.Change{After: o})
 		a, b := c.values[0], c.values[1]
-		s.commit(t, batch(o, rowOf(row.Insert, "a1", a, 1), rowOf(row.Insert, "b1", b, 1), rowOf(row.Insert, "a2", a, 2), rowOf(row.Insert, "b2", b, 2),
-			rowOf(row.Before, "b2", b, 2), rowOf(row.After, "b2+", b, 2)))
+		s.commit(t, batch(o, rowOf(row.Insert, "a1", a, 1), rowOf(row.Insert, "b1", b, 1), rowOf(row.Insert, "a2", a, 2), rowOf(row.Insert, "b2", b, 2)),
+			batch(o, rowOf(row.Before, "b2", b, 2), rowOf(row.After, "b2+", b, 2), rowOf(row.Before, "a2", a, 2), rowOf(row.After, "a3", a, 3)),
+			batch(o, rowOf(row.Before, "a3", a, 3), rowOf(row.After, "a2", a, 2)))
 		s.commit(t, batch(o, rowOf(row.Delete, "a1", a, 1), rowOf(row.Before, "b1", b, 1), rowOf(row.After, "b1+", b, 1), rowOf(row.Upsert, "b2++", b, 2)))
 		s.expectKeyed(t, o, c, "a2 "+want(c.t, a), "b1+ "+want(c.t, b), "b2++ "+want(c.t, b))
 	}
