@@ -36,6 +36,7 @@ const (
 	statusExplicitDefaults  = 16 // 1
 	modeANSIQuotes          = 4
 	modeNoBackslashEscapes  = 0x100000
+	modeStrict              = 0x200000 | 0x400000 // STRICT_TRANS_TABLES, STRICT_ALL_TABLES
 	tooManyUpdatedDatabases = 254
 )
 

@@ -13,6 +13,7 @@ import (
 type fixture struct {
 	shape *schema.Table
 	plan  *plan
+	cells []cell
 	body  []byte // behind the table id
 	rows  int
 }
@@ -100,7 +101,7 @@ func everyCells() []cell {
 // newFixture makes rows of the cells; with nulls, every other value of all columns but the first is NULL.
 func newFixture(tb testing.TB, cells []cell, rows int, nulls bool) *fixture {
 	tb.Helper()
-	f := &fixture{shape: &schema.Table{Version: 1, Key: []int{0}}, rows: rows}
+	f := &fixture{shape: &schema.Table{Version: 1, Key: []int{0}}, cells: cells, rows: rows}
 	m := &tableMap{}
 	for _, c := range cells {
 		f.shape.Columns = append(f.shape.Columns, c.col)

@@ -23,8 +23,9 @@ func (a *assembler) statement(e *event) error {
 	if err != nil {
 		return a.fatal(e, err.Error())
 	}
-	s := applied{a: a, at: e.start, text: text}
-	for _, st := range ddl.Parse(text, q.parserMode(a.facts)) {
+	mode := q.parserMode(a.facts)
+	s := applied{a: a, at: e.start, text: text, mode: mode, strict: q.mode&modeStrict != 0}
+	for _, st := range ddl.Parse(text, mode) {
 		s.apply(&st)
 	}
 	return nil
@@ -32,18 +33,15 @@ func (a *assembler) statement(e *event) error {
 
 // applied is one statement on its way into the shapes.
 type applied struct {
-	a    *assembler
-	at   uint64
-	text string
+	a      *assembler
+	at     uint64
+	text   string
+	mode   ddl.Mode
+	strict bool // the server refuses to cut values to fit
 }
 
-// quote is the beginning of the statement, for people.
-func (s *applied) quote() string {
-	if len(s.text) <= maxStatement {
-		return s.text
-	}
-	return strings.ToValidUTF8(s.text[:maxStatement], "") + "..."
-}
+// quote is the beginning of the statement, for people. Its strings, which may be secrets, are left out.
+func (s *applied) quote() string { return ddl.Quote(s.text, s.mode, maxStatement) }
 
 func (s *applied) apply(st *ddl.Statement) {
 	if st.Temporary && st.Kind != ddl.DropTable {
@@ -163,6 +161,16 @@ func (s *applied) change(st *ddl.Statement) {
 	if err != nil {
 		s.stop(t, fmt.Errorf("the statement does not fit the known shape: %w; resync the table", err))
 		return
+	}
+	if after != nil && after != t.shape {
+		if why := rewrites(t.shape, after, edits, s.strict); why != "" {
+			s.stop(t, fmt.Errorf("rows change without a trace in the log: %s; resync the table", why))
+			return
+		}
+		if err := fill(st, after, edits); err != nil {
+			s.stop(t, fmt.Errorf("%w; resync the table", err))
+			return
+		}
 	}
 	if after != nil && after.Name != st.Table {
 		s.move(t, after, edits)
