@@ -117,7 +117,7 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	if c.TLSMode == Disable {
 		return nil, nil
 	}
-	config := &tls.Config{ServerName: c.Hostname, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: c.Hostname, MinVersion: tls.VersionTLS12, CipherSuites: cipherSuites()}
 	if c.TLSCA != "" {
 		pem, err := os.ReadFile(c.TLSCA)
 		if err != nil {
@@ -142,6 +142,16 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 		config.VerifyConnection = verifyChain(config.RootCAs)
 	}
 	return config, nil
+}
+
+// cipherSuites are the library's own and, last, two without forward secrecy: servers built with OpenSSL 1.0 (MySQL up to
+// 8.0.15) know nothing better that Go knows too, and without TLS there would be no secrecy at all.
+func cipherSuites() []uint16 {
+	var ids []uint16
+	for _, suite := range tls.CipherSuites() {
+		ids = append(ids, suite.ID)
+	}
+	return append(ids, tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_GCM_SHA384)
 }
 
 // verifyChain checks who signed the server's certificate, but not for which name.

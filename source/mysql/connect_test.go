@@ -135,6 +135,9 @@ func TestOpen_TLS(t *testing.T) {
 	}
 	servers.Each(t, func(t *testing.T, srv *servers.Server) {
 		cfg := configOf(srv)
+		if open(t, srv).server.vars["have_ssl"] == "DISABLED" {
+			t.Skip("the server has no TLS")
+		}
 		t.Run("verify-full", func(t *testing.T) {
 			cfg := cfg
 			cfg.TLSMode, cfg.TLSCA = VerifyFull, ca
@@ -175,8 +178,11 @@ func TestOpen_TLS(t *testing.T) {
 
 func TestOpen_TLSRequired(t *testing.T) {
 	srv := servers.MySQL(t, "9.7")
-	srv.Exec(t, "SET GLOBAL require_secure_transport = ON")
 	cfg := configOf(srv)
+	if open(t, srv).server.vars["have_ssl"] == "DISABLED" {
+		t.Skip("the server has no TLS")
+	}
+	srv.Exec(t, "SET GLOBAL require_secure_transport = ON")
 	openConfig(t, cfg)
 	cfg.TLSMode = Disable
 	refuses(t, cfg, false, "requires TLS", "tls.mode")
