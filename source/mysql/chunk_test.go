@@ -72,8 +72,22 @@ func keyCases() []keyCase {
 		{name: "varbinary", columns: "k VARBINARY(300)", key: "k", values: []string{"''", "x'00'", "x'0000'", "'a'", "'a '", "x'ff'", "REPEAT('q', 300)"}},
 		{name: "uuid", columns: "k UUID", key: "k", flavour: servers.FlavourMariaDB, since: 100700, values: []string{"'123e4567-e89b-12d3-a456-426655440000'", "'ffffffff-ffff-ffff-ffff-fffffffffffe'", "'00000000-0000-0000-0000-000000000001'", "'123e4567-e89b-42d3-a456-426655440001'"}},
 		{name: "inet6", columns: "k INET6", key: "k", flavour: servers.FlavourMariaDB, values: []string{"'::'", "'::1'", "'fe80::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.0.1'"}},
+		{name: "pair", columns: "k INT, l VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_german1_ci", key: "k, l", values: pairs("%d, 'v%c'", 7, 12)},
+		{name: "triple", columns: "k DATE, l DECIMAL(5,1), m ENUM('z','y','x','w','v','u','t','s','r','q','p','o')", key: "l, m, k", values: pairs("'2026-11-21', %d.5, '%c'", 6, 12)},
+		{name: "four", columns: "k BINARY(3), l TINYINT UNSIGNED, m TIME, o BIGINT", key: "k, l, m, o", values: pairs("'a', %d, '-01:00:00', ASCII('%c')", 9, 9)},
 		{name: "0900", columns: "k VARCHAR(90) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci", key: "k", flavour: servers.FlavourMySQL, since: 80000, values: words("utf8mb4", append(cased, "a", "a ", "ä1", "日本")...)},
 	}
+}
+
+// pairs are rows of all pairs of so many numbers and so many letters, of which 'z' is the first.
+func pairs(format string, numbers, letters int) []string {
+	var out []string
+	for n := range numbers {
+		for l := range letters {
+			out = append(out, fmt.Sprintf(format, n, 'z'-rune(l)))
+		}
+	}
+	return out
 }
 
 func numbers(ns ...int64) []string {
@@ -98,7 +112,7 @@ func TestReadChunk_Keys(t *testing.T) {
 			t.Run(k.name, func(t *testing.T) {
 				table := fmt.Sprintf("t%d", i)
 				srv.Exec(t,
-					fmt.Sprintf("CREATE TABLE %s.%s (%s, n INT, PRIMARY KEY (k))", database, table, k.columns),
+					fmt.Sprintf("CREATE TABLE %s.%s (%s, n INT, PRIMARY KEY (%s))", database, table, k.columns, k.key),
 					fmt.Sprintf("INSERT INTO %s.%s VALUES %s", database, table, tuples(k.values)))
 				checkCoverage(t, s, database, table, len(k.values), rand.New(rand.NewPCG(seed, uint64(i))))
 			})
