@@ -60,10 +60,11 @@ type attempt struct {
 	due     bool // the interval is over: rows are cut at the next boundary
 	lastCut time.Time
 	saved   source.Position           // by the newest cut
-	changes []*changeRecord           // redelivered or made, and not covered by a cut yet
+	changes []*changeRecord           // delivered again or made, and not covered by a cut yet
 	earlier map[string]*changeRecord  // in the store, past the checkpoint, by key
 	late    map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name
 	gone    []schema.Name             // records to delete with the next cut
+	moved   bool                      // a table has another name since the last boundary
 	copying int                       // tables
 	saves   int                       // cuts
 	wake    chan struct{}             // cap 1: for the pacer

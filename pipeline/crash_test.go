@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -67,6 +68,44 @@ func TestRun_CopiesAndFollows(t *testing.T) {
 // TestRun_CrashEverywhere lets each operation of a run fail once, on both sides of its effect, and lets the process die
 // there; then the sink is as the source, without a row lost, doubled or stale.
 func TestRun_CrashEverywhere(t *testing.T) {
+	everywhere(t, scenario{work: workload})
+}
+
+// TestRun_CrashWhileTablesStop is the same while tables stop, for each of the reasons there are.
+func TestRun_CrashWhileTablesStop(t *testing.T) {
+	a, b, c, d := named("a"), named("b"), named("c"), named("d")
+	everywhere(t, scenario{stopped: []schema.Name{a, c, d}, tune: func(p *Pipeline) {
+		p.Sink = &refusing{Sink: p.Sink, statement: "ALTER TABLE shop.c ADD x"}
+	}, work: func(s *sourcetest.Source) {
+		type src = *sourcetest.Source
+		unreadable := &schema.TableError{Table: a, Err: errors.New("unreadable")}
+		s.Script(
+			func(s src) { s.Create(simple("c")); s.Create(simple("e")) },
+			func(s src) {
+				s.Begin().Insert(c, "1", "whole").Insert(a, "20", "whole").Insert(named("e"), "1", "flows").Commit()
+			},
+			func(s src) {
+				s.Begin().Insert(a, "21", "half").Insert(b, "7", "7", "flows").Stop(unreadable).Insert(a, "22", "half").Commit()
+			},
+			func(s src) { s.AddColumn(c, column("x", schema.String)) },
+			func(s src) { s.Begin().Insert(c, "2", "late", "x").Insert(a, "23", "late").Commit() },
+			func(s src) { s.Rename(named("e"), d) },
+			func(s src) {
+				s.Begin().Insert(b, "8", "8", "flows").Insert(d, "2", "half").Insert(d, null, "no key").Commit()
+			},
+			func(s src) { s.Begin().Insert(b, "9", "9", "flows").Insert(d, "3", "late").Commit() },
+		)
+	}})
+}
+
+// A scenario is what happens to a source and which tables stop in it.
+type scenario struct {
+	work    func(*sourcetest.Source)
+	stopped []schema.Name
+	tune    func(*Pipeline)
+}
+
+func everywhere(t *testing.T, sc scenario) {
 	for f, name := range map[fate]string{failsBefore: "fails before", failsAfter: "fails after", diesBefore: "dies before", diesAfter: "dies after"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,9 +114,9 @@ func TestRun_CrashEverywhere(t *testing.T) {
 				step = 7
 			}
 			n := 1
-			for ; crashAt(t, n, f); n += step {
+			for ; crashAt(t, n, f, sc); n += step {
 			}
-			if n < 100 {
+			if n < 70 {
 				t.Errorf("only %d operations", n)
 			}
 		})
@@ -85,12 +124,13 @@ func TestRun_CrashEverywhere(t *testing.T) {
 }
 
 // crashAt says whether there was an n-th operation.
-func crashAt(t *testing.T, n int, f fate) (reached bool) {
+func crashAt(t *testing.T, n int, f fate, sc scenario) (reached bool) {
 	ok := t.Run(fmt.Sprint(n), func(t *testing.T) {
 		in(t, func(t *testing.T) {
 			r := newRig(t)
+			r.tune = sc.tune
 			stock(r.src)
-			workload(r.src)
+			sc.work(r.src)
 			proc := &process{at: n, fate: f}
 			s, err := r.run(t.Context(), proc, r.caughtUp)
 			reached = proc.ops >= n
@@ -98,12 +138,29 @@ func crashAt(t *testing.T, n int, f fate) (reached bool) {
 				r.sink.Restart()
 				s, err = r.run(t.Context(), &process{}, r.caughtUp)
 			}
-			if err := errors.Join(err, r.equal(), accounted(s)); err != nil {
+			if err := errors.Join(err, r.equal(sc.stopped...), r.whole(s, sc.stopped), accounted(s)); err != nil {
 				t.Fatalf("operation %d, %v: %v", n, proc.names[:min(n, len(proc.names))], err)
 			}
 		})
 	})
 	return ok && reached
+}
+
+// whole says that tables have stopped, and have no row of a transaction that they do not have whole.
+func (r *rig) whole(s Status, stopped []schema.Name) error {
+	for _, n := range stopped {
+		i := slices.IndexFunc(s.Tables, func(t TableStatus) bool { return t.Name == n || t.Sink == n })
+		if i < 0 || s.Tables[i].State != Stopped {
+			return fmt.Errorf("table %s has not stopped: %+v", n, s.Tables)
+		}
+		rows, _ := r.sink.Rows(n)
+		for _, v := range rows {
+			if v[1] == "half" || v[1] == "late" {
+				return fmt.Errorf("table %s has row %q", n, v)
+			}
+		}
+	}
+	return nil
 }
 
 // TestRun_CommitFailsHalfWay lets commits fail between two tables.

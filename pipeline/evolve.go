@@ -30,7 +30,7 @@ func txnName(id source.TxnID) string {
 }
 
 func newChange(c *schema.Change, id source.TxnID, at source.Position) *changeRecord {
-	r := &changeRecord{Txn: txnName(id), Statement: c.Statement, Position: at, At: time.Now().UTC()}
+	r := &changeRecord{Txn: txnName(id), Seq: id.Seq, Statement: c.Statement, Position: at, At: time.Now().UTC()}
 	if c.Before != nil {
 		r.Before = c.Before.Name
 	}
@@ -168,6 +168,24 @@ func (a *attempt) makeChange(ctx context.Context, r *changeRecord, c *schema.Cha
 	return nil
 }
 
+// passed are the changes that a cut at the boundary covers: those made or delivered again, and those that no longer are
+// because their table has stopped.
+func (a *attempt) passed() []int64 {
+	var ids []int64
+	for _, c := range a.changes {
+		ids = append(ids, c.id)
+		delete(a.earlier, c.key())
+	}
+	a.changes = nil
+	for key, c := range a.earlier {
+		if c.Seq < a.seq {
+			ids = append(ids, c.id)
+			delete(a.earlier, key)
+		}
+	}
+	return ids
+}
+
 // adopt makes the change ours.
 func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name) error {
 	a.changes = append(a.changes, r)
@@ -206,7 +224,7 @@ func (a *attempt) rename(t *table, to, sink schema.Name) {
 		delete(a.sinks, t.Sink)
 	}
 	if t.known != (schema.Name{}) && t.known != to {
-		a.gone = append(a.gone, t.known)
+		a.gone, a.moved = append(a.gone, t.known), true
 		t.known = schema.Name{}
 	}
 	t.Name, t.Sink = to, sink

@@ -431,6 +431,29 @@ func TestRun_Budget(t *testing.T) {
 	})
 }
 
+// TestRun_SchemaStorm: one table changes its shape all the time, with rows between, while another flows.
+func TestRun_SchemaStorm(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, b := newRig(t), named("a"), named("b")
+		stock(r.src)
+		for i := range 60 {
+			r.src.Script(func(s *sourcetest.Source) {
+				s.AddColumn(a, column("extra", schema.String))
+				s.Begin().Insert(a, fmt.Sprint(1000+i), "x", "y").Insert(b, fmt.Sprint(1000+i), "", "y").Commit()
+				s.DropColumn(a)
+				s.Begin().Insert(b, fmt.Sprint(2000+i), "", "y").Commit()
+			})
+		}
+		s, err := r.run(t.Context(), live(), r.caughtUp)
+		if err := errors.Join(err, r.equal(), accounted(s)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.sink.Shape(a); len(got.Columns) != 2 || got.Version != 121 {
+			t.Errorf("got shape %s, want version 121 with two columns", got)
+		}
+	})
+}
+
 // TestRun_Stop: a commit that is under way when the pipeline is told to stop is finished within the grace period.
 func TestRun_Stop(t *testing.T) {
 	for label, c := range map[string]struct {

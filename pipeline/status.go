@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -150,9 +151,11 @@ func (b *board) begin() {
 	b.state, b.reason = Starting, nil
 }
 
-func (b *board) resumed(c *checkpoint) {
+// resumed shows where an attempt begins, and forgets tables that no longer take part.
+func (b *board) resumed(c *checkpoint, tables map[schema.Name]*table) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	maps.DeleteFunc(b.tallies, func(n schema.Name, _ *tally) bool { return tables[n] == nil })
 	b.state, b.run, b.epoch, b.position = Running, c.Run, max(b.epoch, c.Epoch), c.Position
 	b.durable.Store(c.Time)
 }

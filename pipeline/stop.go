@@ -55,6 +55,15 @@ func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
 	var sv save
 	for _, s := range e.stops {
 		r := c.record(s.Table)
+		if r.Name != s.Table {
+			if r.Name != (schema.Name{}) {
+				sv.gone = append(sv.gone, r.Name)
+			}
+			r.Name = s.Table
+			if r.Sink, err = a.p.Routes.Name(s.Table); err != nil {
+				return fmt.Errorf("stop tables: %w", err)
+			}
+		}
 		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), c.Position
 		sv.tables = append(sv.tables, r)
 		a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", r.Name, "position", c.Position, "err", s.Err)
@@ -65,8 +74,8 @@ func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
 	return nil
 }
 
-// record finds a table by its present name, which a change past the checkpoint may have given it; a table that was created
-// there has no record yet.
+// record finds the record of a table by its present name, which a change past the checkpoint may have given it. A table
+// that was created past the checkpoint has none yet, and gets an empty one.
 func (c *checkpoint) record(n schema.Name) *tableRecord {
 	for _, ch := range slices.Backward(c.changes) {
 		if ch.After == n && ch.Before != (schema.Name{}) {
@@ -75,7 +84,7 @@ func (c *checkpoint) record(n schema.Name) *tableRecord {
 	}
 	i := slices.IndexFunc(c.tables, func(r tableRecord) bool { return r.Name == n })
 	if i < 0 {
-		return &tableRecord{Name: n}
+		return &tableRecord{}
 	}
 	return &c.tables[i]
 }

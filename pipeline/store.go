@@ -54,6 +54,7 @@ type tableRecord struct {
 // A changeRecord is one schema change in the history.
 type changeRecord struct {
 	Txn       string          `json:"txn"`
+	Seq       uint64          `json:"seq"`    // where the transaction begins
 	Before    schema.Name     `json:"before"` // zero: created
 	After     schema.Name     `json:"after"`  // zero: dropped
 	Version   uint32          `json:"version"`

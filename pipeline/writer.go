@@ -192,6 +192,10 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 	if a.bound && a.copying == 0 {
 		return a.end(ctx)
 	}
+	if a.moved { // so that the store knows tables by the names that they have
+		a.moved = false
+		return a.flush(ctx)
+	}
 	if a.open == nil {
 		return nil
 	}
@@ -288,10 +292,7 @@ func (a *attempt) cut() {
 			t.save.tables = append(t.save.tables, &r)
 		}
 	}
-	for _, c := range a.changes {
-		t.save.covered = append(t.save.covered, c.id)
-	}
-	a.changes = nil
+	t.save.covered = a.passed()
 	a.saved, a.lastCut = a.at, time.Now()
 	go a.commit(t) // finish waits for it
 	a.poke()
