@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/apache/iceberg-go"
@@ -179,24 +178,10 @@ func (c *commit) check(tbl *table.Table) error {
 	return nil
 }
 
-// build makes the snapshot, or only the mark where no row is left.
-func (c *commit) build(ctx context.Context, tbl *table.Table) (updates []table.Update, reqs []table.Requirement, err error) {
-	head := ""
-	if len(c.data)+len(c.deletes) > 0 {
-		sn := snapshot{base: tbl, data: c.data, deletes: c.deletes, summary: c.sink.summary(c.mark)}
-		updates, reqs, err = sn.build(ctx)
-	} else {
-		head, reqs = unchanged(tbl)
-	}
-	return append(updates, table.NewSetPropertiesUpdate(c.sink.properties(c.mark, head))), reqs, err
-}
-
-// unchanged returns the name of the current snapshot, and the requirement that it stays.
-func unchanged(tbl *table.Table) (head string, reqs []table.Requirement) {
-	head = noHead
-	var id *int64
-	if cur := tbl.CurrentSnapshot(); cur != nil {
-		head, id = strconv.FormatInt(cur.SnapshotID, 10), &cur.SnapshotID
-	}
-	return head, []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, id), table.AssertTableUUID(tbl.Metadata().TableUUID())}
+// build makes the snapshot. A commit of which no row is left makes one too: two daemons that commit at once must both
+// move the branch, so that one of them fails (invariant I12).
+func (c *commit) build(ctx context.Context, tbl *table.Table) ([]table.Update, []table.Requirement, error) {
+	sn := snapshot{base: tbl, data: c.data, deletes: c.deletes, summary: c.sink.summary(c.mark)}
+	updates, reqs, err := sn.build(ctx)
+	return append(updates, table.NewSetPropertiesUpdate(c.sink.properties(c.mark))), reqs, err
 }

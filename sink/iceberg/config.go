@@ -71,6 +71,8 @@ func (c *Config) Check() []option.Problem {
 		say("catalog.properties.type", "%q is not a catalog: write one of %s", kind, strings.Join(catalogTypes, ", "))
 	case kind == "sql" && c.Catalog["warehouse"] == "":
 		say("catalog.properties.warehouse", "required: the folder that the tables' files go to")
+	case kind == "sql" && !localFolder(c.Catalog["warehouse"]) && c.Catalog["uri"] == "":
+		say("catalog.properties.uri", "required: the warehouse is no local folder that could hold the catalog; write sqlite:///PATH, or a database with sql.driver and sql.dialect")
 	case kind == "rest" && c.Catalog["uri"] == "":
 		say("catalog.properties.uri", "required: the address of the REST catalog, like https://host/iceberg")
 	case kind == "hive" && c.Catalog["uri"] == "":

@@ -218,7 +218,11 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 			props[key] = value
 		}
 	}
-	_, reqs := unchanged(tbl)
+	var head *int64
+	if cur := tbl.CurrentSnapshot(); cur != nil {
+		head = &cur.SnapshotID
+	}
+	reqs := []table.Requirement{table.AssertRefSnapshotID(table.MainBranch, head), table.AssertTableUUID(tbl.Metadata().TableUUID())}
 	var updates []table.Update
 	if !sc.Equals(tbl.Schema()) {
 		reqs = append(reqs, table.AssertCurrentSchemaID(tbl.Schema().ID), table.AssertLastAssignedFieldID(tbl.Metadata().LastColumnID()))

@@ -27,11 +27,9 @@ const (
 	propState    = "cdcsync.state"
 )
 
-// The further properties of a table, below "cdcsync.PIPELINE.".
-const (
-	propShape = "shape" // fingerprint of the source table's shape that the Iceberg table matches
-	propHead  = "head"  // commits without rows make no snapshot: the snapshot that was current then
-)
+// propShape is a further property of a table, below "cdcsync.PIPELINE.": the fingerprint of the source table's shape that
+// the Iceberg table matches.
+const propShape = "shape"
 
 // loaders is how many tables are loaded at once.
 const loaders = 8
@@ -56,9 +54,9 @@ func (s *Sink) summary(m sink.Mark) iceberg.Properties {
 	}
 }
 
-// properties spells a mark as properties of the table. head is the current snapshot where the commit makes none.
-func (s *Sink) properties(m sink.Mark, head string) iceberg.Properties {
-	p := iceberg.Properties{propPipeline: s.pipeline, s.own(propHead): head}
+// properties spells a mark as properties of the table.
+func (s *Sink) properties(m sink.Mark) iceberg.Properties {
+	p := iceberg.Properties{propPipeline: s.pipeline}
 	for k, v := range s.summary(m) {
 		if k != propPipeline {
 			p[s.own(k[len("cdcsync."):])] = v
@@ -70,8 +68,7 @@ func (s *Sink) properties(m sink.Mark, head string) iceberg.Properties {
 // A mark is a Mark as found in a table.
 type mark struct {
 	sink.Mark
-	id   string // the commit's
-	head string // see propHead
+	id string // the commit's
 }
 
 // readMark reads a mark from properties; ok is false when there is none of this pipeline.
@@ -80,7 +77,7 @@ func (s *Sink) readMark(get func(name string) string) (m mark, ok bool, err erro
 		return mark{}, false, nil
 	}
 	var errs [3]error
-	m.id, m.head, m.Position = get("commit-id"), get(propHead), get("position")
+	m.id, m.Position = get("commit-id"), get("position")
 	m.Run, errs[0] = strconv.ParseUint(get("run"), 10, 64)
 	m.Epoch, errs[1] = strconv.ParseUint(get("epoch"), 10, 64)
 	m.State, errs[2] = base64.StdEncoding.DecodeString(get("state"))
@@ -88,13 +85,6 @@ func (s *Sink) readMark(get func(name string) string) (m mark, ok bool, err erro
 		return mark{}, false, fmt.Errorf("read the commit mark of pipeline %s: %w", s.pipeline, err)
 	}
 	return m, true, nil
-}
-
-func (s *Sink) snapshotMark(sn *table.Snapshot) (mark, bool, error) {
-	if sn.Summary == nil || sn.Summary.Properties[propPipeline] != s.pipeline {
-		return mark{}, false, nil
-	}
-	return s.readMark(func(name string) string { return sn.Summary.Properties["cdcsync."+name] })
 }
 
 // newest returns the newest mark of this pipeline in a table, the zero mark for none: the one in the table's properties,
@@ -118,9 +108,6 @@ func (s *Sink) checkHistory(tbl *table.Table, m mark) error {
 		ancestors, complete = table.AncestorsOfChecked(cur.SnapshotID, meta.SnapshotByID)
 	}
 	is := func(sn *table.Snapshot) bool {
-		if m.head != "" {
-			return strconv.FormatInt(sn.SnapshotID, 10) == m.head
-		}
 		return sn.Summary != nil && sn.Summary.Properties[propCommitID] == m.id
 	}
 	for i := range ancestors {
@@ -133,15 +120,12 @@ func (s *Sink) checkHistory(tbl *table.Table, m mark) error {
 			complete = true // it is there, and not an ancestor
 		}
 	}
-	if !complete || m.head == noHead {
-		return nil // expired since, or a commit without rows on an empty table
+	if !complete {
+		return nil // expired since
 	}
 	return fmt.Errorf("the table was rolled back or replaced by somebody: its properties say that commit %s took effect (position %s), "+
 		"but no ancestor of its current snapshot has it; roll it forward again, or drop the table and copy it anew", m.id, m.Position)
 }
-
-// noHead is the propHead of a table that had no snapshot.
-const noHead = "none"
 
 // Marks implements sink.Sink.
 func (s *Sink) Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]sink.Mark, error) {

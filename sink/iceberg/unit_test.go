@@ -23,6 +23,7 @@ func TestConfig_Check(t *testing.T) {
 		{"unknown_type", func(c *Config) { c.Catalog["type"] = "nessie" }, "catalog.properties.type", "nessie"},
 		{"no_warehouse", func(c *Config) { delete(c.Catalog, "warehouse") }, "catalog.properties.warehouse", "required"},
 		{"odd_warehouse", func(c *Config) { c.Catalog["warehouse"] = "/my lake" }, "catalog.properties.warehouse", "another folder"},
+		{"remote_without_uri", func(c *Config) { c.Catalog["warehouse"] = "s3://lake" }, "catalog.properties.uri", "sqlite:///PATH"},
 		{"rest_without_uri", func(c *Config) { c.Catalog = map[string]string{"type": "rest"} }, "catalog.properties.uri", "required"},
 		{"hive_without_uri", func(c *Config) { c.Catalog = map[string]string{"type": "hive"} }, "catalog.properties.uri", "required"},
 		{"partition_without_table", func(c *Config) { c.PartitionKey = "day(ts)" }, "partition.key", "namespace.table"},
