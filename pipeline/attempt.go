@@ -162,12 +162,12 @@ func (a *attempt) finish(err error) error {
 			a.p.Log.Warn("gave up a commit", "pipeline", a.p.Name, "waited", a.p.Limits.Grace)
 		}
 	}
-	a.kill()
+	if first := a.failed(); first != nil {
+		err = first
+	}
+	a.kill() // what fails from here on fails because of it
 	if t != nil {
 		<-t.done
-	}
-	if first := a.failed(); first != nil {
-		return first
 	}
 	return err
 }

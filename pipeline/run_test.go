@@ -40,6 +40,7 @@ type slowSink struct {
 	sink.Sink
 	commit  func(ctx context.Context) error
 	written func()
+	write   func(ctx context.Context) error
 }
 
 type slowTxn struct {
@@ -55,6 +56,12 @@ func (s *slowSink) Begin(ctx context.Context) (sink.Txn, error) {
 func (x slowTxn) Write(ctx context.Context, b *row.Batch) error {
 	if x.s.written != nil {
 		x.s.written()
+	}
+	if x.s.write != nil {
+		if err := x.s.write(ctx); err != nil {
+			b.Free()
+			return err
+		}
 	}
 	return x.Txn.Write(ctx, b)
 }
@@ -512,6 +519,28 @@ func TestRun_Retries(t *testing.T) {
 		}
 		if took := time.Since(began); took > 40*time.Second || took < 5*time.Second {
 			t.Errorf("%d restarts took %s", s.Restarts, took)
+		}
+	})
+}
+
+// TestRun_FirstErrorCounts: writes that are cut short because the source has failed do not hide that a restart helps.
+func TestRun_FirstErrorCounts(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r := newRig(t)
+		stock(r.src)
+		var hung atomic.Bool
+		r.tune = func(p *Pipeline) {
+			p.Sink = &slowSink{Sink: p.Sink, write: func(ctx context.Context) error {
+				if hung.Swap(true) {
+					return nil
+				}
+				r.src.Fail(1, fmt.Errorf("%w: connection reset", source.ErrTransient))
+				return wait(ctx, time.Hour)
+			}}
+		}
+		s, err := r.run(t.Context(), live(), r.caughtUp)
+		if err := errors.Join(err, r.equal()); err != nil || s.Restarts != 1 {
+			t.Errorf("got %v after %d restarts, want one", err, s.Restarts)
 		}
 	})
 }
