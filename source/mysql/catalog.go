@@ -76,10 +76,10 @@ func (s *Source) Tables(ctx context.Context, match func(schema.Name) bool) (sour
 
 // refuse says why a table that was found cannot be captured.
 func (s *Source) refuse(l *listed) error {
-	switch {
-	case l.kind == "SEQUENCE":
+	switch l.kind {
+	case "SEQUENCE":
 		return errors.New("it is a sequence, which has no rows to capture: exclude it")
-	case l.kind == "SYSTEM VERSIONED":
+	case "SYSTEM VERSIONED":
 		return errors.New("it is system-versioned: an update logs rows of the past as well: exclude it, or ALTER TABLE ... DROP SYSTEM VERSIONING")
 	}
 	if !s.cfg.StartupMode.copies() {

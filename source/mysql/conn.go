@@ -30,14 +30,16 @@ func newConn(nc net.Conn, id uint32) *conn {
 	return &conn{wire: newWire(nc), id: id, used: time.Now(), stmts: map[string]*stmt{}}
 }
 
-func (c *conn) close() { c.nc.Close() }
+// close ends the connection; whatever it says, it is gone.
+func (c *conn) close() { _ = c.nc.Close() }
 
 // quit says goodbye and closes, so that the server counts no aborted client.
 func (c *conn) quit() {
-	c.nc.SetDeadline(time.Now().Add(time.Second))
-	c.begin(comQuit)
-	c.send() // the connection goes away whether or not this arrives
-	c.nc.Close()
+	if c.nc.SetDeadline(time.Now().Add(time.Second)) == nil {
+		c.begin(comQuit)
+		_ = c.send() // the connection goes away whether or not this arrives
+	}
+	c.close()
 }
 
 // guard runs a step of the protocol, which ends early when ctx does. The connection is broken by any error but the
@@ -46,7 +48,7 @@ func (c *conn) guard(ctx context.Context, step func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { c.nc.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	err := step()
 	if !stop() {
 		c.broken = true

@@ -87,12 +87,12 @@ func (s *Source) login(ctx context.Context) (*conn, error) {
 	gc, err := client.ConnectWithDialer(ctx, "tcp", s.cfg.address(), s.cfg.Username, s.cfg.Password.Reveal(), "", dialer, options)
 	if err != nil {
 		if raw != nil {
-			raw.Close()
+			_ = raw.Close()
 		}
 		return nil, err
 	}
 	if err := raw.SetDeadline(time.Time{}); err != nil {
-		raw.Close()
+		_ = raw.Close()
 		return nil, err
 	}
 	return newConn(gc.Conn.Conn, gc.GetConnectionID()), nil

@@ -42,9 +42,9 @@ func (s *Source) explain(err error, took time.Duration) error {
 	case isTimeout(err):
 		return fmt.Errorf("%w: connect to %s: no answer after %v (connect.timeout): a firewall, or a server that hangs", source.ErrTransient, where, took.Round(100*time.Millisecond))
 	case strings.Contains(err.Error(), "auth plugin"):
-		return fmt.Errorf("log in to %s as %s: %v: use an account with mysql_native_password, caching_sha2_password, sha256_password or ed25519", where, s.cfg.Username, err)
+		return fmt.Errorf("log in to %s as %s: %w: use an account with mysql_native_password, caching_sha2_password, sha256_password or ed25519", where, s.cfg.Username, err)
 	case strings.Contains(err.Error(), "protocol version"):
-		return fmt.Errorf("connect to %s: what answers there does not speak MySQL's protocol (%v): check port", where, err)
+		return fmt.Errorf("connect to %s: what answers there does not speak MySQL's protocol (%w): check port", where, err)
 	}
 	return fmt.Errorf("%w: connect to %s: %w", source.ErrTransient, where, err)
 }
@@ -57,12 +57,10 @@ func isTimeout(err error) bool {
 
 // serverError finds the server's own answer in an error of the library or of this package.
 func serverError(err error) (*sqlError, bool) {
-	var own *sqlError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*sqlError](err); ok {
 		return own, true
 	}
-	var theirs *mysql.MyError
-	if errors.As(err, &theirs) {
+	if theirs, ok := errors.AsType[*mysql.MyError](err); ok {
 		return &sqlError{theirs.Code, theirs.State, theirs.Message}, true
 	}
 	return nil, false

@@ -17,7 +17,7 @@ func refuses(t *testing.T, cfg Config, transient bool, parts ...string) {
 	t.Helper()
 	s, err := Open(t.Context(), cfg, nil)
 	if err == nil {
-		s.Close()
+		_ = s.Close()
 		t.Fatal("the source opens")
 	}
 	for _, part := range parts {
@@ -59,7 +59,7 @@ func TestOpen_Unreachable(t *testing.T) {
 		refuses(t, cfg, true, "no answer", "connect.timeout")
 	})
 	t.Run("not mysql", func(t *testing.T) {
-		l := listen(t, func(c net.Conn) { c.Write([]byte("\x10\x00\x00\x00HTTP/1.1 400 Bad")) })
+		l := listen(t, func(c net.Conn) { _, _ = c.Write([]byte("\x10\x00\x00\x00HTTP/1.1 400 Bad")) })
 		cfg := cfg
 		cfg.Port = l
 		refuses(t, cfg, false, "does not speak MySQL's protocol")
@@ -92,10 +92,10 @@ func listen(t *testing.T, f func(net.Conn)) (port int) {
 			f(c)
 		}
 		for _, c := range conns {
-			c.Close()
+			_ = c.Close()
 		}
 	}()
-	t.Cleanup(func() { l.Close(); <-done })
+	t.Cleanup(func() { _ = l.Close(); <-done })
 	return l.Addr().(*net.TCPAddr).Port
 }
 

@@ -188,6 +188,8 @@ func (f *field) number(v *row.Vector, p []byte) (int, error) {
 			v.AppendWord(uint64(p[0]))
 			return 1, nil
 		}
+	default:
+		return 0, errValue
 	}
 	return 0, errMalformed
 }
@@ -234,8 +236,9 @@ func (f *field) bytes(v *row.Vector, p []byte) error {
 		return nil
 	case uuidForm:
 		return appendUUID(v, p)
+	default:
+		return errValue
 	}
-	return errValue
 }
 
 // label appends the label, or the labels, of a number. The number 0 of an ENUM is MySQL's invalid value: no label.

@@ -3,6 +3,7 @@ package mysql
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -245,7 +246,7 @@ func TestWire_LongPackets(t *testing.T) {
 		if got, err := w.next(); err != nil || !bytes.Equal(got, []byte{9}) {
 			t.Errorf("message after one of %d bytes: got %d, %v", n, got, err)
 		}
-		if _, err := w.next(); err != io.ErrUnexpectedEOF {
+		if _, err := w.next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("end of the connection: got %v", err)
 		}
 	}

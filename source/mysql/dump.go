@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/cdcsync/cdcsync/source"
 )
@@ -126,8 +127,8 @@ func (c *conn) scanEvents(at logEvent, visit func(logEvent) bool) error {
 func rotateTarget(p []byte) string {
 	name := p[eventHeader+8:]
 	end := len(name)
-	for i := len(name) - 1; i >= 0; i-- {
-		if name[i] == '.' {
+	for i, b := range slices.Backward(name) {
+		if b == '.' {
 			end = i + 1
 			for end < len(name) && name[end] >= '0' && name[end] <= '9' {
 				end++

@@ -35,7 +35,13 @@ func appendKeyValue(key []byte, c *schema.Column, f *field, p []byte) ([]byte, i
 		return appendNumber(key, c, binary.LittleEndian.Uint64(p)), 8, nil
 	case int8Form, uint8Form, int16Form, uint16Form, int32Form, uint32Form, floatForm:
 		return appendSmall(key, c, f.form, p)
+	default:
+		return appendKeyBytes(key, c, f, p)
 	}
+}
+
+// appendKeyBytes appends a value that comes with its length.
+func appendKeyBytes(key []byte, c *schema.Column, f *field, p []byte) ([]byte, int, error) {
 	value, end := bytesAt(p, 0)
 	if end < 0 {
 		return nil, 0, errMalformed
@@ -53,10 +59,10 @@ func appendKeyValue(key []byte, c *schema.Column, f *field, p []byte) ([]byte, i
 		return append(append(key, 't'), timeText(value)...), end, nil
 	case decimalForm, wideDecimalForm, uuidForm:
 		return append(append(key, 't'), value...), end, nil
-	case bytesForm:
-		if c.Type.Kind == schema.String { // INET6 and its like: the server reads its own text
-			return append(append(key, 't'), value...), end, nil
-		}
+	default:
+	}
+	if f.form == bytesForm && c.Type.Kind == schema.String { // INET6 and its like: the server reads its own text
+		return append(append(key, 't'), value...), end, nil
 	}
 	return hex.AppendEncode(append(key, 'x'), value), end, nil
 }
@@ -92,8 +98,9 @@ func appendSmall(key []byte, c *schema.Column, f form, p []byte) ([]byte, int, e
 		return appendNumber(key, c, uint64(p[0])), size, nil
 	case uint16Form:
 		return appendNumber(key, c, uint64(binary.LittleEndian.Uint16(p))), size, nil
+	default:
+		return appendNumber(key, c, uint64(binary.LittleEndian.Uint32(p))), size, nil
 	}
-	return appendNumber(key, c, uint64(binary.LittleEndian.Uint32(p))), size, nil
 }
 
 // dateText spells a date as the server reads it.

@@ -28,7 +28,7 @@ func openConfig(t testing.TB, cfg Config) *Source {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 

@@ -191,7 +191,7 @@ func readLog(t *testing.T, s *Source, from source.Position, table *schema.Table,
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	rows := map[uint64]string{}
 	for deadline := time.Now().Add(20 * time.Second); len(rows) < want; {
 		ev, err := stream.Next(t.Context())

@@ -197,8 +197,7 @@ func TestReadChunk_Errors(t *testing.T) {
 		t.Run("zero date in the key", func(t *testing.T) {
 			srv.Exec(t, fmt.Sprintf("SET SESSION sql_mode = ''; CREATE TABLE %[1]s.z (d DATE PRIMARY KEY); INSERT INTO %[1]s.z VALUES ('0000-00-00')", database))
 			_, err := s.ReadChunk(t.Context(), source.Chunk{Table: tableOf(t, s, database, "z"), Bytes: 1 << 20}, "")
-			var stopped *schema.TableError
-			if !errors.As(err, &stopped) {
+			if _, ok := errors.AsType[*schema.TableError](err); !ok {
 				t.Fatalf("got %v, want an error of the table", err)
 			}
 			mustSay(t, err, "column d", "zero or partial date")
@@ -222,7 +221,7 @@ func TestReadWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	if got := seqOf(t, head); w.Seq() < got {
 		t.Errorf("the view is at %d, before the barrier %d", w.Seq(), got)
 	}

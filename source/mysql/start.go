@@ -37,8 +37,9 @@ func (s *Source) startPosition(ctx context.Context, c *conn) (binlog.Position, e
 		return s.specificOffset(ctx, c)
 	case FromTimestamp:
 		return s.timestampOffset(ctx, c)
+	default:
+		return s.headPosition(ctx, c)
 	}
-	return s.headPosition(ctx, c)
 }
 
 // fileStart is the position at the beginning of the oldest file, with what was executed before it.

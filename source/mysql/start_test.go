@@ -47,7 +47,7 @@ func idsAfter(t *testing.T, s *Source, from source.Position, table *schema.Table
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	var ids []uint64
 	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(ids, last); {
 		ev, err := stream.Next(t.Context())
@@ -118,7 +118,9 @@ func TestStart_Modes(t *testing.T) {
 		t.Run("timestamp", func(t *testing.T) {
 			cfg := cfg
 			cfg.StartupMode = FromTimestamp
-			fmt.Sscan(since, &cfg.TimestampMillis)
+			if _, err := fmt.Sscan(since, &cfg.TimestampMillis); err != nil {
+				t.Fatal(err)
+			}
 			cfg.TimestampMillis *= 1000
 			wantIDs(t, idsFrom(t, cfg, table, 4), 3, 4)
 		})
@@ -194,7 +196,7 @@ func TestStream_PositionLost(t *testing.T) {
 			t.Helper()
 			stream, err := s.Stream(t.Context(), p, nil, nil)
 			if err == nil {
-				stream.Close()
+				_ = stream.Close()
 			}
 			mustSay(t, err, parts...)
 			if !errors.Is(err, source.ErrPositionLost) {

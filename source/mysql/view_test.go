@@ -73,7 +73,7 @@ func (h *hot) follow(ctx context.Context, stream source.Stream) {
 		h.mu.Lock()
 		if err != nil || ev.Stopped != nil {
 			if ctx.Err() == nil {
-				h.err = fmt.Errorf("follow: %v, %v", err, ev.Stopped)
+				h.err = fmt.Errorf("follow: %w, stopped: %t", err, ev.Stopped != nil)
 			}
 			h.mu.Unlock()
 			return
@@ -128,7 +128,7 @@ func (h *hot) run(t *testing.T, srv *servers.Server, chunks int) (wrong int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var group, followers errgroup.Group
@@ -148,7 +148,7 @@ func (h *hot) run(t *testing.T, srv *servers.Server, chunks int) (wrong int) {
 	}
 	h.await(t, srv)
 	quit()
-	followers.Wait()
+	_ = followers.Wait() // errors are in h
 	for i := range read {
 		if h.wrong(&read[i]) {
 			wrong++
@@ -172,7 +172,9 @@ func (h *hot) write(ctx context.Context, db *sql.DB, seed uint64) error {
 func (h *hot) await(t *testing.T, srv *servers.Server) {
 	t.Helper()
 	var total int
-	fmt.Sscan(srv.Value(t, "SELECT SUM(c) FROM "+quoteTable(h.table.Name)), &total)
+	if _, err := fmt.Sscan(srv.Value(t, "SELECT SUM(c) FROM "+quoteTable(h.table.Name)), &total); err != nil {
+		t.Fatal(err)
+	}
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		h.mu.Lock()
 		n, err := 0, h.err

@@ -50,7 +50,9 @@ var errMalformed = errors.New("malformed packet")
 // next returns the next message. It is valid until the next call.
 func (w *wire) next() ([]byte, error) {
 	if w.pending > 0 {
-		w.r.Discard(w.pending)
+		if _, err := w.r.Discard(w.pending); err != nil {
+			return nil, cut(err)
+		}
 		w.pending = 0
 	}
 	header, err := w.r.Peek(4)
@@ -89,7 +91,9 @@ func (w *wire) collect() ([]byte, error) {
 			return nil, fmt.Errorf("%w: sequence number %d, expected %d", errMalformed, header[3], w.seq)
 		}
 		w.seq++
-		w.r.Discard(4)
+		if _, err := w.r.Discard(4); err != nil {
+			return nil, cut(err)
+		}
 		at := len(w.big)
 		w.big = append(w.big, make([]byte, n)...)
 		if _, err := io.ReadFull(w.r, w.big[at:]); err != nil {
