@@ -122,8 +122,11 @@ func (a *assembler) rare(e *event) error {
 		a.progress(e.stop)
 	case replication.ROWS_QUERY_EVENT, replication.MARIADB_ANNOTATE_ROWS_EVENT, replication.INTVAR_EVENT,
 		replication.RAND_EVENT, replication.USER_VAR_EVENT, replication.IGNORABLE_EVENT,
-		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT:
-		// They prepare statements, or speak to group members: rows never.
+		replication.TRANSACTION_CONTEXT_EVENT, replication.VIEW_CHANGE_EVENT, replication.MARIADB_START_ENCRYPTION_EVENT,
+		replication.BEGIN_LOAD_QUERY_EVENT, replication.APPEND_BLOCK_EVENT, replication.DELETE_FILE_EVENT:
+		// They prepare statements, describe the file, or speak to group members: rows never.
+	case replication.EXECUTE_LOAD_QUERY_EVENT:
+		return a.loadQuery(e)
 	case replication.INCIDENT_EVENT:
 		return a.fatal(e, "the server says that its log has lost changes (INCIDENT): only a resync of all tables helps")
 	case replication.TRANSACTION_PAYLOAD_EVENT:

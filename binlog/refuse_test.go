@@ -3,6 +3,8 @@ package binlog_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +138,21 @@ func TestStream_Compressed(t *testing.T) {
 		expect(t, got, "schema none -> a v1 (id v)", "commit", "schema none -> b v1 (id v)", "commit",
 			"rows a v1: insert(1, "+long+") insert(2, "+long+") before(1, "+long+") after(1, y) delete(2, "+long+")",
 			"rows b v1: insert(1, "+long+")", "commit", "rows b v1: insert(2, "+long+")", "commit")
+	})
+}
+
+// TestStream_LoadData has a LOAD DATA that is logged as a statement.
+func TestStream_LoadData(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		file := filepath.Join(t.TempDir(), "rows")
+		if err := os.WriteFile(file, []byte("1\n2\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)",
+			"LOAD DATA INFILE '"+file+"' INTO TABLE b",
+			"SET SESSION binlog_format=STATEMENT; LOAD DATA INFILE '"+file+"' INTO TABLE a; SET SESSION binlog_format=ROW", "INSERT INTO b VALUES (3)")
+		expect(t, got, "schema none -> a v1 (id)", "commit", "schema none -> b v1 (id)", "commit", "rows b v1: insert(1) insert(2)", "commit",
+			"stopped a", "commit", "rows b v1: insert(3)", "commit")
 	})
 }
 

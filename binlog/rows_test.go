@@ -168,8 +168,7 @@ func TestDecode_NoAllocs(t *testing.T) {
 		f := newFixture(t, everyCells(), 50, nulls)
 		b := row.New(f.shape)
 		decode := func() {
-			b.Free()
-			b = row.New(f.shape)
+			b.Truncate(0)
 			if err := f.decode(b); err != nil {
 				t.Fatal(err)
 			}
