@@ -16,7 +16,7 @@ import (
 // TestSink_ManyTables commits many tables in one transaction, several at a time against the one catalog file, and
 // starts again on them.
 func TestSink_ManyTables(t *testing.T) {
-	const n = 200
+	const n = 80
 	s := openTest(t, t.TempDir(), nil)
 	var shapes []*schema.Table
 	var names []schema.Name
