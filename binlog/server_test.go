@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,9 +62,7 @@ func open(t *testing.T, s *servers.Server, database string, from source.Position
 }
 
 // serverIDs gives each stream of the tests its own.
-var serverIDs = make(chan uint32, 1)
-
-func init() { serverIDs <- 700_000_000 }
+var serverIDs atomic.Uint32
 
 // benchConfig is config for benchmarks.
 func benchConfig(s *servers.Server, database string) binlog.Config { return config(s, database) }
@@ -80,8 +79,7 @@ func narrow(db string) *schema.Table {
 }
 
 func config(s *servers.Server, database string, shapes ...*schema.Table) binlog.Config {
-	id := <-serverIDs
-	serverIDs <- id + 1
+	id := 700_000_000 + serverIDs.Add(1)
 	return binlog.Config{
 		Addr: s.Addr, User: s.User, ServerID: id, HeartbeatPeriod: 200 * time.Millisecond, Shapes: shapes,
 		Match: func(n schema.Name) bool { return n.Namespace == database },
