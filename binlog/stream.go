@@ -19,6 +19,8 @@ const (
 	handoverBytes = 1 << 20
 	// idlePeriod is how long Next waits before it repeats the last position.
 	idlePeriod = 900 * time.Millisecond
+	// quietEvents is how many events may pass without rows before their end is told while more of them wait.
+	quietEvents = 512
 	// attempts is how often a lost connection is opened again before the caller hears of it.
 	attempts     = 5
 	firstBackoff = 100 * time.Millisecond
@@ -182,6 +184,7 @@ type reader struct {
 	as    *assembler
 	full  chan<- []source.Event
 	empty <-chan []source.Event
+	quiet int // events since the last offer
 }
 
 // run reads until an error that the caller must know of. A lost connection is opened again at the last boundary.
@@ -292,6 +295,10 @@ func (r *reader) offer(ctx context.Context) error {
 	if len(a.out) == 0 && !a.moved {
 		return nil
 	}
+	if r.quiet++; len(a.out) == 0 && r.quiet < quietEvents && !r.conn.waits() {
+		return nil // transactions of tables that are not captured: their ends are told now and then
+	}
+	r.quiet = 0
 	if a.outBytes < handoverBytes && !r.conn.waits() && len(r.full) == cap(r.full) {
 		return nil
 	}
