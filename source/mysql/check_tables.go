@@ -96,7 +96,7 @@ func (k *checker) prepared(ctx context.Context) error {
 	}
 	if len(rows) > 0 {
 		k.add(schema.Warning, fmt.Sprintf("%d XA transactions are prepared and wait for their outcome", len(rows)),
-			"one that was prepared before the start of the log reading cannot be copied when it commits later", "XA RECOVER; then XA COMMIT or XA ROLLBACK each of them before the first start")
+			"a pipeline does not start before they have ended: their rows are in the log already, and would never come", "XA RECOVER; then XA COMMIT or XA ROLLBACK each of them")
 	}
 	return nil
 }

@@ -1,13 +1,15 @@
 package mysql
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cdcsync/cdcsync/source"
 )
@@ -109,7 +111,7 @@ func (c *conn) scanEvents(at logEvent, visit func(logEvent) bool) error {
 		artificial := binary.LittleEndian.Uint16(p[17:])&flagArtificial != 0 || binary.LittleEndian.Uint32(p[13:]) == 0 && at.kind == eventRotate
 		if artificial {
 			if at.kind == eventRotate && len(p) > eventHeader+8 {
-				at.file, next = rotateTarget(p), binary.LittleEndian.Uint64(p[eventHeader:])
+				at.file, next = rotateTarget(at.file, p[eventHeader+8:]), binary.LittleEndian.Uint64(p[eventHeader:])
 			}
 			continue
 		}
@@ -123,20 +125,15 @@ func (c *conn) scanEvents(at logEvent, visit func(logEvent) bool) error {
 	}
 }
 
-// rotateTarget reads the file of a rotate event: the name ends where digits do, before a checksum.
-func rotateTarget(p []byte) string {
-	name := p[eventHeader+8:]
-	end := len(name)
-	for i, b := range slices.Backward(name) {
-		if b == '.' {
-			end = i + 1
-			for end < len(name) && name[end] >= '0' && name[end] <= '9' {
-				end++
-			}
-			break
-		}
+// rotateTarget returns the file that a rotate event names: this one, or the next. What stands behind the name may be a
+// checksum, of any bytes, so that the name is compared rather than read.
+func rotateTarget(file string, named []byte) string {
+	i := strings.LastIndexByte(file, '.') + 1
+	number, err := strconv.ParseUint(file[i:], 10, 64)
+	if err != nil || bytes.HasPrefix(named, []byte(file)) {
+		return file
 	}
-	return string(name[:end])
+	return file[:i] + fmt.Sprintf("%0*d", len(file)-i, number+1)
 }
 
 // A logFile is a file of the server's log.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/source"
@@ -38,7 +39,34 @@ func (s *Source) startPosition(ctx context.Context, c *conn) (binlog.Position, e
 	case FromTimestamp:
 		return s.timestampOffset(ctx, c)
 	default:
-		return s.headPosition(ctx, c)
+		return s.cleanHead(ctx, c)
+	}
+}
+
+// xaPatience is how long a start waits for XA transactions to end.
+const xaPatience = 10 * time.Second
+
+// cleanHead is the end of the log at a time when no XA transaction waits for its outcome: the rows of one that does are
+// before that place, and its outcome after it, so that the rows would never come.
+func (s *Source) cleanHead(ctx context.Context, c *conn) (binlog.Position, error) {
+	for deadline := time.Now().Add(xaPatience); ; {
+		p, err := s.headPosition(ctx, c)
+		if err != nil {
+			return p, err
+		}
+		waiting, err := c.query(ctx, "XA RECOVER")
+		switch {
+		case isServerError(err): // the account may not look; then the log says so when the outcome comes
+			return p, nil
+		case err != nil || len(waiting) == 0:
+			return p, err
+		case time.Now().After(deadline):
+			return p, fmt.Errorf("%w: %d XA transactions are prepared and wait for their outcome, which would come without their rows: XA RECOVER lists them; XA COMMIT or XA ROLLBACK each, and start again",
+				source.ErrTransient, len(waiting))
+		}
+		if err := c.exec(ctx, "DO SLEEP(0.05)"); err != nil {
+			return p, err
+		}
 	}
 }
 

@@ -241,3 +241,55 @@ func TestStream_PositionLost(t *testing.T) {
 		})
 	}
 }
+
+// TestStart_XA does not start while the outcome of an XA transaction is open.
+func TestStart_XA(t *testing.T) {
+	for name, srv := range map[string]*servers.Server{"mariadb": servers.MariaDB(t, "10.11"), "mysql": servers.MySQL(t, "9.7")} {
+		t.Run(name, func(t *testing.T) {
+			srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
+			db, err := srv.DB(t).Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			for _, q := range []string{"XA START 'x'", "INSERT INTO shop.t VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"} {
+				if _, err := db.ExecContext(t.Context(), q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s := open(t, srv)
+			finds(t, s, nil, schema.Warning, "1 XA transactions are prepared")
+			started := make(chan error, 1)
+			go func() { // ends when the transaction does
+				_, err := s.Start(t.Context())
+				started <- err
+			}()
+			for srv.Value(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(0.05)'") == "0" {
+				select {
+				case err := <-started:
+					t.Fatalf("the start does not wait: %v", err)
+				default:
+				}
+			}
+			if _, err := db.ExecContext(t.Context(), "XA COMMIT 'x'"); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-started; err != nil {
+				t.Errorf("after the outcome: %v", err)
+			}
+		})
+	}
+}
+
+func TestRotateTarget(t *testing.T) {
+	for _, c := range []struct{ file, named, want string }{
+		{"binlog.000002", "binlog.000002", "binlog.000002"},
+		{"binlog.000002", "binlog.000002\xbf.\xc73", "binlog.000002"},
+		{"binlog.000002", "binlog.000003\x334.5", "binlog.000003"},
+		{"my.log.999999", "my.log.1000000", "my.log.1000000"},
+	} {
+		if got := rotateTarget(c.file, []byte(c.named)); got != c.want {
+			t.Errorf("after %s: %q names %s, want %s", c.file, c.named, got, c.want)
+		}
+	}
+}
