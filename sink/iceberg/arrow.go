@@ -70,9 +70,10 @@ func buffers(c *column, v *row.Vector, n int) []*memory.Buffer {
 		return fixed(spread(v, n, 16))
 	case formBytes:
 		return []*memory.Buffer{memory.NewBufferBytes(view(v.Offsets)), memory.NewBufferBytes(v.Data)}
+	default: // the others become text or other bytes
+		offsets, data := spell(c, v, n)
+		return []*memory.Buffer{memory.NewBufferBytes(view(offsets)), memory.NewBufferBytes(data)}
 	}
-	offsets, data := spell(c, v, n)
-	return []*memory.Buffer{memory.NewBufferBytes(view(offsets)), memory.NewBufferBytes(data)}
 }
 
 func fixed(p []byte) []*memory.Buffer { return []*memory.Buffer{memory.NewBufferBytes(p)} }

@@ -4,8 +4,8 @@
 // the table's properties, so that a restart finds it even after the snapshot has expired:
 //
 //	rows -> pending batches -> Parquet data files       --+
-//	          | collapse by key                           +-> one RowDelta, pinned to the branch's head
-//	          +-> equality delete files, position deletes-+
+//	          | collapse by key                           +-> one snapshot, pinned to the branch's head
+//	          +-> equality and position delete files -----+
 //
 // Updates are merge-on-read. Within a commit at most one row of each key stays alive: while rows are pending the
 // superseded one is dropped; once written, its position goes into a position delete file. Older snapshots' rows are

@@ -359,3 +359,20 @@ func TestSink_WideTable(t *testing.T) {
 		t.Errorf("got %d rows, %v", len(got.Rows), err)
 	}
 }
+
+// TestSink_LargeRow writes, updates and deletes rows of 30 MB.
+func TestSink_LargeRow(t *testing.T) {
+	s, o := openTest(t, t.TempDir(), nil), shapeOf(1, "*id", typeInt, "blob", typeString)
+	mustEvolve(t, s, nil, o)
+	big := strings.Repeat("0123456789abcdef", 30<<20/16)
+	err := errors.Join(writeRow(t, s, o, 1, row.Insert, 1, big), writeRow(t, s, o, 2, row.Insert, 2, big), writeRow(t, s, o, 3, row.Upsert, 1, "small"), writeRow(t, s, o, 4, row.Upsert, 3, big[1:]))
+	got, perr := s.Peek(t.Context(), o.Name, 0)
+	if err = errors.Join(err, perr); err != nil || len(got.Rows) != 3 {
+		t.Fatalf("got %d rows, %v", len(got.Rows), err)
+	}
+	for _, r := range got.Rows {
+		if want := map[string]string{"1": "small", "2": big, "3": big[1:]}[r[0]]; r[1] != want {
+			t.Errorf("row %s: got %d bytes, want %d", r[0], len(r[1]), len(want))
+		}
+	}
+}

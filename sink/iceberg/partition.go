@@ -196,8 +196,9 @@ func decimalOf(c *column, v *row.Vector, i int) decimal128.Num {
 		return decimal128.FromI64(int64(v.Words[i]))
 	case formDecimalUint:
 		return decimal128.FromU64(v.Words[i])
+	default:
+		return decimal128.New(int64(littleEndian(v.Value(i)[8:])), littleEndian(v.Value(i)))
 	}
-	return decimal128.New(int64(littleEndian(v.Value(i)[8:])), littleEndian(v.Value(i)))
 }
 
 func littleEndian(p []byte) (w uint64) {

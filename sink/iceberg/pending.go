@@ -22,7 +22,7 @@ type entry struct {
 	ref  ref
 	// live: the row at ref is the key's present row. delete: rows of older snapshots with the key must go. fresh: the
 	// key's first op since the last flush was an Insert, so no older snapshot has it.
-	live, delete, fresh, used bool
+	live, delete, fresh bool
 }
 
 // pending are rows that are not yet written, collapsed so that each key has at most one live row.
@@ -92,7 +92,7 @@ func (p *pending) apply(r ref, touched func(*row.Batch, int, uint64) error) erro
 	e, found := p.lookup(h, b, i)
 	op := b.Ops[i]
 	if !found {
-		e = p.insert(entry{hash: h, ref: r, fresh: op == row.Insert, used: true})
+		e = p.insert(entry{hash: h, ref: r, fresh: op == row.Insert})
 		if op != row.Insert {
 			if err := touched(b, i, h); err != nil {
 				return err
@@ -185,15 +185,6 @@ func (p *pending) live(scratch *[]uint32, do func(b *row.Batch, rows []uint32, a
 		*scratch = rows
 	}
 	return nil
-}
-
-// size is the memory that pending occupies.
-func (p *pending) size() int {
-	n := 4*len(p.slots) + 32*cap(p.entries)
-	for _, b := range p.batches {
-		n += b.Bytes()
-	}
-	return n
 }
 
 // reset frees all rows, and keeps the memory of the index unless it is large.

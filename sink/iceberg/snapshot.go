@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -249,9 +250,7 @@ func (s *snapshot) totals() *table.Summary {
 		added["files-size"] += f.FileSizeBytes()
 	}
 	out := &table.Summary{Operation: s.operation(), Properties: iceberg.Properties{}}
-	for k, v := range s.summary {
-		out.Properties[k] = v
-	}
+	maps.Copy(out.Properties, s.summary)
 	for k, n := range added {
 		out.Properties["added-"+k] = strconv.FormatInt(n, 10)
 	}

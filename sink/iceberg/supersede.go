@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -100,9 +101,9 @@ func (s *staging) resolveRecord(f *stagedFile, rec arrow.RecordBatch, at int64) 
 
 // flushOf returns the flush that wrote the row at a position.
 func (f *stagedFile) flushOf(pos int64) uint32 {
-	for i := len(f.runs) - 1; i >= 0; i-- {
-		if f.runs[i].from <= pos {
-			return f.runs[i].flush
+	for _, r := range slices.Backward(f.runs) {
+		if r.from <= pos {
+			return r.flush
 		}
 	}
 	panic("iceberg: position before the first run")
