@@ -36,15 +36,15 @@ func TestReadme_NamesEveryKey(t *testing.T) {
 	keys := 0
 	for _, c := range []any{mysql.Config{}, iceberg.Config{}, config.Pipeline{}, config.Route{}} {
 		typ := reflect.TypeOf(c)
-		for i := range typ.NumField() {
-			key := typ.Field(i).Tag.Get("yaml")
+		for f := range typ.Fields() {
+			key := f.Tag.Get("yaml")
 			if key == "" || strings.Contains(flinkOnly, " "+key+" ") {
 				continue
 			}
 			keys++
 			short := "`" + key[strings.LastIndexByte(key, '.')+1:] + "`"
 			if !strings.Contains(text, "`"+key+"`") && !(strings.HasPrefix(key, "scan.startup.specific-offset") && strings.Contains(text, "`."+short[1:])) {
-				t.Errorf("%s.%s has the key %s, which README.md does not have", typ.PkgPath(), typ.Field(i).Name, key)
+				t.Errorf("%s.%s has the key %s, which README.md does not have", typ.PkgPath(), f.Name, key)
 			}
 		}
 	}
