@@ -58,7 +58,9 @@ func openCatalog(ctx context.Context, cfg Config) (cat catalog.Catalog, root str
 // openSQLite opens a SQL catalog in a SQLite file. Its commits survive the loss of power, and it waits for other
 // processes that hold the file.
 func openSQLite(path string, props iceberg.Properties) (catalog.Catalog, func() error, error) {
-	dsn := "file:" + path + "?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	// Transactions that begin with a read and write later are refused at once, without waiting, when another has written
+	// in between: immediate ones wait.
+	dsn := "file:" + path + "?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, nil, err

@@ -48,7 +48,19 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 	if s.evolved(tbl, c) {
 		return nil
 	}
+	if c.Before == nil && s.unused(tbl) {
+		if err := s.cat.DropTable(ctx, identifier(c.After.Name)); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) {
+			return fmt.Errorf("%w: drop unused table %s: %w", sink.ErrTransient, c.After.Name, err)
+		}
+		return s.create(ctx, c.After)
+	}
 	return s.alter(ctx, tbl, c)
+}
+
+// unused says that the table is ours and never had a commit: a start that did not get as far as its first commit made
+// it, perhaps from a shape that the source's table has no more.
+func (s *Sink) unused(tbl *table.Table) bool {
+	return tbl.Properties()[propPipeline] == s.pipeline && tbl.Properties()[s.own("epoch")] == "" && tbl.CurrentSnapshot() == nil
 }
 
 // fingerprint names a shape, as far as the sink cares.
@@ -228,7 +240,16 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 		reqs = append(reqs, table.AssertCurrentSchemaID(tbl.Schema().ID), table.AssertLastAssignedFieldID(tbl.Metadata().LastColumnID()))
 		updates = append(updates, table.NewAddSchemaUpdate(sc), table.NewSetCurrentSchemaUpdate(-1))
 	}
-	if err := commitUpdates(ctx, s.cat, tbl, reqs, append(updates, table.NewSetPropertiesUpdate(props))); err != nil {
+	sn, err := s.fill(ctx, tbl, c, updates)
+	if err == nil && sn != nil {
+		var more []table.Update
+		more, _, err = sn.build(ctx) // its requirements are among reqs
+		updates = append(updates, more...)
+	}
+	if err == nil {
+		err = commitUpdates(ctx, s.cat, tbl, reqs, append(updates, table.NewSetPropertiesUpdate(props)))
+	}
+	if err != nil {
 		return fmt.Errorf("%w: alter table %s: %w", sink.ErrTransient, name, err)
 	}
 	return s.verify(ctx, c.After)
