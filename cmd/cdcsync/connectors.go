@@ -71,9 +71,8 @@ func mysqlSource(f *config.File) openSource {
 func icebergSink(f *config.File) sinkSetup {
 	cfg := iceberg.DefaultConfig()
 	f.Sink.Decode(&cfg)
-	warehouse := cfg.Catalog["warehouse"]
-	local := cfg.Catalog["type"] == "sql" && cfg.Catalog["uri"] == "" && !strings.Contains(warehouse, ":")
-	if local && warehouse != "" {
+	warehouse, local := localFolder(cfg.Catalog)
+	if local && warehouse == cfg.Catalog["warehouse"] {
 		warehouse = f.Resolve(warehouse)
 		cfg.Catalog["warehouse"] = warehouse
 	}
@@ -100,6 +99,19 @@ func icebergSink(f *config.File) sinkSetup {
 		},
 		plan: icebergPlan,
 	}
+}
+
+// localFolder returns the folder of a catalog that is a file in its warehouse.
+func localFolder(catalog map[string]string) (string, bool) {
+	w := catalog["warehouse"]
+	if catalog["type"] != "sql" || catalog["uri"] != "" || w == "" {
+		return "", false
+	}
+	path, isURL := strings.CutPrefix(w, "file:")
+	if isURL && strings.HasPrefix(path, "//") {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
+	return path, isURL || !strings.Contains(w, "://")
 }
 
 type icebergConnector struct{ *iceberg.Sink }

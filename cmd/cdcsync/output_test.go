@@ -184,3 +184,23 @@ func TestChosen_OnlyStopped(t *testing.T) {
 		}
 	}
 }
+
+func TestLocalFolder_FindsTheCatalogFile(t *testing.T) {
+	for _, c := range []struct {
+		kind, uri, warehouse, want string
+		local                      bool
+	}{
+		{"sql", "", "warehouse", "warehouse", true},
+		{"sql", "", "/w", "/w", true},
+		{"sql", "", "file:///w/x", "/w/x", true},
+		{"sql", "", "file:/w", "/w", true},
+		{"sql", "", "s3://bucket/w", "s3://bucket/w", false},
+		{"sql", "postgres://db", "/w", "", false},
+		{"rest", "", "lake", "", false},
+	} {
+		got, local := localFolder(map[string]string{"type": c.kind, "uri": c.uri, "warehouse": c.warehouse})
+		if got != c.want || local != c.local {
+			t.Errorf("%+v: got %q, %v", c, got, local)
+		}
+	}
+}
