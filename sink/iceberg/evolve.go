@@ -33,12 +33,12 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 	if err := catalog.ValidateTableIdentifier(identifier(c.After.Name)); err != nil {
 		return tableError(c.After.Name, fmt.Errorf("the name cannot be one in an Iceberg catalog; give the table another one in a route: %w", err))
 	}
-	tbl, err := s.load(ctx, c.After.Name)
+	tbl, err := s.free(ctx, c.After.Name)
 	if err != nil {
 		return err
 	}
-	if tbl == nil && c.Before != nil && c.Before.Name != c.After.Name {
-		if tbl, err = s.rename(ctx, c.Before.Name, c.After.Name); err != nil {
+	if c.Before != nil && c.Before.Name != c.After.Name {
+		if tbl, err = s.rename(ctx, tbl, c); err != nil {
 			return err
 		}
 	}
@@ -82,22 +82,48 @@ func truncates(c *schema.Change) bool {
 	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.TruncateTable })
 }
 
+// drop removes the table, or notes that its rows are those of a table that is gone.
 func (s *Sink) drop(ctx context.Context, n schema.Name) error {
 	defer s.forget(n)
-	if s.cfg.Drop == KeepTable {
-		return nil
-	}
 	tbl, err := s.load(ctx, n)
-	if err != nil || tbl == nil {
+	if err != nil || tbl == nil || s.dropped(tbl) {
 		return err
 	}
 	if err := s.owns(tbl); err != nil {
 		return tableError(n, err)
 	}
+	if s.cfg.Drop == DropTable {
+		return s.remove(ctx, n)
+	}
+	reqs := []table.Requirement{table.AssertTableUUID(tbl.Metadata().TableUUID())}
+	note := table.NewSetPropertiesUpdate(iceberg.Properties{s.own(propDropped): "true"})
+	if err := commitUpdates(ctx, s.cat, tbl, reqs, []table.Update{note}); err != nil {
+		return fmt.Errorf("%w: note that table %s was dropped: %w", sink.ErrTransient, n, err)
+	}
+	return nil
+}
+
+func (s *Sink) remove(ctx context.Context, n schema.Name) error {
 	if err := s.cat.DropTable(ctx, identifier(n)); err != nil && !errors.Is(err, catalog.ErrNoSuchTable) {
 		return fmt.Errorf("%w: drop table %s: %w", sink.ErrTransient, n, err)
 	}
 	return nil
+}
+
+// dropped says that the table was kept when the source's was dropped.
+func (s *Sink) dropped(tbl *table.Table) bool {
+	return tbl.Properties()[propPipeline] == s.pipeline && tbl.Properties()[s.own(propDropped)] != ""
+}
+
+// free loads a table. One that was kept when the source's was dropped makes room for the one that takes its name: its
+// rows must not mix.
+func (s *Sink) free(ctx context.Context, n schema.Name) (*table.Table, error) {
+	tbl, err := s.load(ctx, n)
+	if err != nil || tbl == nil || !s.dropped(tbl) {
+		return tbl, err
+	}
+	s.log.Info("dropped a kept table, whose name another takes", "table", n.String(), "metadata", tbl.MetadataLocation())
+	return nil, s.remove(ctx, n)
 }
 
 // owns refuses a table of another pipeline.
@@ -113,10 +139,15 @@ func (s *Sink) owns(tbl *table.Table) error {
 	return nil
 }
 
-func (s *Sink) rename(ctx context.Context, from, to schema.Name) (*table.Table, error) {
+// rename gives the table its new name, unless it has it already. now is the table of that name.
+func (s *Sink) rename(ctx context.Context, now *table.Table, c *schema.Change) (*table.Table, error) {
+	from, to := c.Before.Name, c.After.Name
 	old, err := s.load(ctx, from)
-	if err != nil || old == nil {
-		return nil, err
+	if err != nil || old == nil || s.dropped(old) || now != nil && s.evolved(now, c) {
+		return now, err
+	}
+	if now != nil {
+		return nil, tableError(to, fmt.Errorf("%s was renamed to it, and the Iceberg table %s exists already: rename or drop that", from, to))
 	}
 	if err := s.owns(old); err != nil {
 		return nil, tableError(to, err)

@@ -277,9 +277,9 @@ func (s *snapshot) before(key string) (int64, bool) {
 
 func (s *snapshot) operation() table.Operation {
 	switch {
-	case s.empty, len(s.data) == 0 && len(s.deletes) > 0:
+	case len(s.data) == 0 && (s.empty || len(s.deletes) > 0):
 		return table.OpDelete
-	case len(s.deletes) > 0:
+	case s.empty, len(s.deletes) > 0:
 		return table.OpOverwrite
 	}
 	return table.OpAppend
