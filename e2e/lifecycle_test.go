@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/e2e/servers"
-	"github.com/cdcsync/cdcsync/e2e/verify"
 	"github.com/cdcsync/cdcsync/e2e/workload"
 )
 
@@ -60,9 +59,8 @@ func TestRun_Twice(t *testing.T) {
 	load.Start()
 	first := p.Run(t)
 	until(t, 30*time.Second, "rows of the first program", func() bool {
-		_, err := verify.Run(t.Context(), p.Catalog(), s, p.Pairs("hot")...)
 		out, _, code := p.Command(t, "state")
-		return err == nil && code == 0 && strings.Contains(out, "hot")
+		return code == 0 && strings.Contains(out, "hot")
 	})
 	stdout, stderr, code := p.Command(t, "run")
 	if said := stdout + stderr; code != 1 && code != 2 || !strings.Contains(said, p.State) {

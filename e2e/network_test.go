@@ -6,6 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/e2e/proxy"
 	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/e2e/verify"
 	"github.com/cdcsync/cdcsync/e2e/workload"
 )
 
@@ -65,9 +66,11 @@ func TestNetwork_HalfOpen(t *testing.T) {
 		p, px := through(t, s, db, "100")
 		load.Start()
 		d := p.Run(t)
-		until(t, 20*time.Second, "connections to the source", func() bool { return px.Connections() > 0 })
-		sunk := px.Sink()
-		t.Logf("%d connections sunk", sunk)
+		until(t, 30*time.Second, "rows in Iceberg", func() bool {
+			results, err := verify.Run(t.Context(), p.Catalog(), s, p.Pairs("hot")...)
+			return err == nil && results[0].IcebergRows > 0
+		})
+		t.Logf("%d connections sunk", px.Sink())
 		settle(t, p, d, load)
 	})
 }

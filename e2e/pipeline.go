@@ -45,6 +45,7 @@ func NewPipeline(t testing.TB, s *servers.Server, database string, settings Sett
 		Server: s, Database: database, Dir: dir, Config: filepath.Join(dir, "pipeline.yaml"),
 		Warehouse: filepath.Join(dir, "warehouse"), State: filepath.Join(dir, "state"),
 	}
+	s.Revive(t)
 	grant(t, s)
 	p.settings = Settings{
 		"source.type": "mysql", "source.hostname": s.Host, "source.port": fmt.Sprint(s.Port),
@@ -158,6 +159,7 @@ func (p *Pipeline) Equal(t testing.TB, timeout time.Duration, tables ...string) 
 		if len(problems) == 0 {
 			return results
 		}
+		p.Server.Revive(t)
 		if time.Now().After(deadline) {
 			t.Fatalf("not equal after %v:\n%s", timeout, strings.Join(problems, "\n"))
 		}

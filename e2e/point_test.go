@@ -47,7 +47,8 @@ func points(t *testing.T) (names, failing []string) {
 }
 
 // TestKill9_Points kills a new pipeline at the first hit of each crash point, then at a later one, and lets each
-// operation that can fail do so, beside writers and schema changes. Each time all tables must be equal in the end.
+// operation that can fail do so, beside writers and schema changes. Each time all tables must be equal in the end. On
+// MySQL it tries a third of them, chosen by the seed; CDCSYNC_POINTS=1 tries all.
 func TestKill9_Points(t *testing.T) {
 	names, failing := points(t)
 	if len(names) < 8 {
@@ -65,19 +66,26 @@ func TestKill9_Points(t *testing.T) {
 		for _, name := range failing {
 			faults = append(faults, []string{fmt.Sprintf("%s:1:error,%s:%d:error", name, name, 2+r.IntN(4))})
 		}
+		if every := count(t, "CDCSYNC_POINTS", 0) == 1; s.Flavour == servers.FlavourMySQL && !every {
+			r.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
+			faults = faults[:len(faults)/3]
+		}
 		for _, lives := range faults {
 			t.Run(lives[0], func(t *testing.T) {
 				p := NewPipeline(t, s, db, Settings{"source.scan.incremental.snapshot.chunk.size": "100"})
 				load.Start()
 				for _, fault := range lives {
 					d := p.Run(t, "CDCSYNC_FAULT="+fault, "CDCSYNC_FAULT_LOG="+hits)
-					if d.Ended(2*time.Second) && !d.Killed() {
+					if d.Ended(1500*time.Millisecond) && !d.Killed() {
 						t.Fatalf("%s: cdcsync ended by itself with code %d:\n%s", fault, d.ExitCode(), p.Log(40))
 					}
 					d.Kill(t)
 				}
 				settle(t, p, p.Run(t, "CDCSYNC_FAULT_LOG="+hits), load)
 			})
+		}
+		if s.Flavour == servers.FlavourMySQL {
+			return // some of the points were not tried
 		}
 		reached, err := os.ReadFile(hits)
 		if err != nil {

@@ -175,6 +175,19 @@ func (s *Server) Restart(t testing.TB, options ...string) {
 	}
 }
 
+// Revive starts the server again if it has crashed by itself, as MariaDB does now and then under schema changes, and says
+// so with the end of the server's log.
+func (s *Server) Revive(t testing.TB) {
+	t.Helper()
+	if s.pool.PingContext(t.Context()) == nil || s.pool.PingContext(t.Context()) == nil {
+		return
+	}
+	said, _ := os.ReadFile(s.Log())
+	t.Logf("%s %s crashed by itself; the end of its log:\n%s", s.Flavour, s.Version, said[max(0, len(said)-6000):])
+	s.Kill9(t)
+	s.Restart(t)
+}
+
 // Log is the path of the file with what the server said.
 func (s *Server) Log() string { return filepath.Join(s.Dir, "log") }
 
