@@ -172,7 +172,7 @@ func (c *commit) check(tbl *table.Table) error {
 			return tableError(name, fmt.Errorf("somebody altered the Iceberg table: field %s (id %d) is no longer %s", col.field.Name, col.field.ID, col.field.Type))
 		}
 	}
-	if spec := tbl.Spec(); spec.ID() != c.l.spec.ID() && len(c.l.keys) > 0 {
+	if spec := tbl.Spec(); spec.ID() != c.l.spec.ID() {
 		return tableError(name, errors.New("somebody changed the Iceberg table's partition spec"))
 	}
 	return nil

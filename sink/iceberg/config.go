@@ -30,7 +30,7 @@ type Drop string
 
 // The settings of Config.Drop.
 const (
-	KeepTable Drop = "keep" // the Iceberg table stays with its rows
+	KeepTable Drop = "keep" // the Iceberg table stays with its rows, until another table of the source takes the name
 	DropTable Drop = "drop" // it is removed from the catalog; its files stay
 )
 

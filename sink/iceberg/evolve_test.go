@@ -232,20 +232,49 @@ func TestEvolve_ForeignTables(t *testing.T) {
 }
 
 func TestEvolve_Drop(t *testing.T) {
-	for drop, want := range map[Drop]bool{KeepTable: true, DropTable: false} {
+	for drop, kept := range map[Drop]bool{KeepTable: true, DropTable: false} {
 		s, v1 := openTest(t, t.TempDir(), func(c *Config) { c.Drop = drop }), shapeOf(1, "*id", typeInt)
 		mustEvolve(t, s, nil, v1)
+		if err := writeRow(t, s, v1, 1, row.Insert, 1); err != nil {
+			t.Fatal(err)
+		}
 		for range 2 {
 			mustEvolve(t, s, v1, nil)
 		}
 		tbl, err := s.load(t.Context(), v1.Name)
-		if err != nil || (tbl != nil) != want {
+		if err != nil || (tbl != nil) != kept {
 			t.Errorf("%s: got %v, %v", drop, tbl, err)
 		}
-		mustEvolve(t, s, nil, v1)
-		if err := writeRow(t, s, v1, 1, row.Insert, 1); err != nil {
-			t.Errorf("%s: %v", drop, err)
+		// Another table takes the name, even in the same shape: the old rows are not its rows.
+		for range 2 {
+			mustEvolve(t, s, nil, v1)
 		}
+		err = writeRow(t, s, v1, 2, row.Insert, 1)
+		if got, want := content(t, s), "id: 1"; err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", drop, got, err, want)
+		}
+	}
+}
+
+// TestEvolve_RenameOver renames a table to the name of one that was dropped, and of one that was not.
+func TestEvolve_RenameOver(t *testing.T) {
+	s, v1 := openTest(t, t.TempDir(), nil), shapeOf(1, "*id", typeInt)
+	other := *v1
+	other.Name.Table, other.Version = "u", 3
+	mustEvolve(t, s, nil, v1)
+	mustEvolve(t, s, nil, &other)
+	if err := errors.Join(writeRow(t, s, v1, 1, row.Insert, 1), writeRow(t, s, &other, 1, row.Insert, 2)); err != nil {
+		t.Fatal(err)
+	}
+	now := *v1
+	now.Version = 4
+	expectRefusal(t, evolve(t, s, &other, &now, schema.Edit{Kind: schema.RenameTable}), "shop.u was renamed", "exists already")
+	mustEvolve(t, s, v1, nil)
+	for range 2 {
+		mustEvolve(t, s, &other, &now, schema.Edit{Kind: schema.RenameTable})
+	}
+	if got, want := content(t, s), "id: 2"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -42,6 +42,9 @@ type layout struct {
 // newLayout matches a source table's shape with the Iceberg table as it stands.
 func newLayout(ctx context.Context, t *schema.Table, tbl *table.Table) (*layout, error) {
 	l := &layout{table: t, schema: tbl.Schema(), spec: tbl.Spec(), props: tbl.Properties()}
+	if v := tbl.Metadata().Version(); v != 2 {
+		return nil, fmt.Errorf("the Iceberg table has format version %d: the sink writes version 2, which every engine reads; make the table anew", v)
+	}
 	ts, err := targets(t)
 	if err != nil {
 		return nil, err

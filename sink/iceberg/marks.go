@@ -27,9 +27,11 @@ const (
 	propState    = "cdcsync.state"
 )
 
-// propShape is a further property of a table, below "cdcsync.PIPELINE.": the fingerprint of the source table's shape that
-// the Iceberg table matches.
-const propShape = "shape"
+// The further properties of a table, below "cdcsync.PIPELINE.".
+const (
+	propShape   = "shape"   // fingerprint of the source table's shape that the Iceberg table matches
+	propDropped = "dropped" // the source table is gone, and this one was kept
+)
 
 // loaders is how many tables are loaded at once.
 const loaders = 8
