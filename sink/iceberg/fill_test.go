@@ -9,8 +9,8 @@ import (
 
 // Rows that are there get the value of an added column, deleted ones do not come back, and later rows bring their own.
 func TestEvolve_FillsAddedColumns(t *testing.T) {
-	for _, partition := range []string{"", "bucket[4](id)"} {
-		t.Run("partition_"+partition, func(t *testing.T) {
+	for name, partition := range map[string]string{"plain": "", "partitioned": "bucket[4](id)"} {
+		t.Run(name, func(t *testing.T) {
 			var config func(*Config)
 			if partition != "" {
 				config = partitionBy(partition)
