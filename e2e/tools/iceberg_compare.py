@@ -29,6 +29,7 @@ import collections
 import datetime
 import decimal
 import json
+import os
 import re
 import struct
 import sys
@@ -224,7 +225,10 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        code = main()
     except Exception as e:  # no connection, no table, no file: never mistaken for a difference
         print(f"{type(e).__name__}: {e}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)  # not sys.exit: pyarrow's threads may abort the process while Python ends

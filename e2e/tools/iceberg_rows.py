@@ -14,6 +14,7 @@ from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its address from --s3-endpoint
 import argparse
 import collections
 import json
+import os
 import sys
 
 from iceberg_scan import Store, Table, metadata_location
@@ -110,7 +111,10 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        code = main()
     except (LookupError, ValueError, OSError) as e:
         print(f"{type(e).__name__}: {e}", file=sys.stderr)
-        sys.exit(2)
+        code = 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)  # not sys.exit: pyarrow's threads may abort the process while Python ends

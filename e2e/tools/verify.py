@@ -9,6 +9,7 @@ iceberg_compare.compare found, or {"error": TEXT}.
 
 import argparse
 import json
+import os
 import sys
 
 import iceberg_compare
@@ -48,3 +49,5 @@ for text in sys.stdin:
     except Exception as e:  # no connection, no table, no file: an answer of its own, never a difference
         found = {"error": f"{type(e).__name__}: {e}"}
     print(json.dumps(found), flush=True)
+
+os._exit(0)  # not by running off the end: pyarrow's threads may abort the process while Python ends
