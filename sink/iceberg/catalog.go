@@ -36,6 +36,9 @@ func openCatalog(ctx context.Context, cfg Config) (cat catalog.Catalog, root str
 		if err != nil {
 			return nil, "", nil, err
 		}
+		if !plainPath(dir) {
+			return nil, "", nil, fmt.Errorf("warehouse %s: %s", dir, oddPath)
+		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, "", nil, fmt.Errorf("create warehouse: %w", err)
 		}
@@ -54,6 +57,12 @@ func openCatalog(ctx context.Context, cfg Config) (cat catalog.Catalog, root str
 	cat, err = catalog.Load(ctx, props.Get("name", CatalogName), props)
 	return cat, root, closer(cat), err
 }
+
+// oddPath says why a folder cannot be a warehouse.
+const oddPath = "it has a character that a URL spells in another way, and engines differ in whether they undo that: use a folder of plain letters, digits, dots, dashes and underscores"
+
+// plainPath says that a path is the same in a URL.
+func plainPath(dir string) bool { return (&url.URL{Path: dir}).EscapedPath() == dir }
 
 // openSQLite opens a SQL catalog in a SQLite file. Its commits survive the loss of power, and it waits for other
 // processes that hold the file.

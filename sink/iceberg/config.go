@@ -78,8 +78,8 @@ func (c *Config) Check() []option.Problem {
 	case kind == "hive" && c.Catalog["uri"] == "":
 		say("catalog.properties.uri", "required: the address of the Hive metastore, like thrift://host:9083")
 	}
-	if w := c.Catalog["warehouse"]; kind == "sql" && localFolder(w) && strings.ContainsAny(w, "%?# ") {
-		say("catalog.properties.warehouse", "%q has a character that means something else in a URL (%% ? # or a space), which engines read differently: use another folder", w)
+	if w := c.Catalog["warehouse"]; kind == "sql" && localFolder(w) && !plainPath(strings.TrimPrefix(w, "file:")) {
+		say("catalog.properties.warehouse", "%q: %s", w, oddPath)
 	}
 	if _, err := parsePartitionKey(c.PartitionKey); err != nil {
 		say("partition.key", "%v", err)
