@@ -316,3 +316,28 @@ func (s *Server) start() error {
 func (s *Server) halt(signal string) error {
 	return script(s.Flavour, s.Version, "stop", s.Dir, signal)
 }
+
+// IcebergREST starts an Iceberg REST catalog over local files, which ends with the test, and returns its host:port.
+func IcebergREST(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a real server: not with -short")
+	}
+	if err := run("iceberg-rest.sh", nil, "install"); err != nil {
+		t.Fatalf("install REST catalog: %v", err)
+	}
+	dir := Folder(t, "iceberg-rest")
+	port, err := FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run("iceberg-rest.sh", nil, "start", dir, strconv.Itoa(port)); err != nil {
+		t.Fatalf("start REST catalog: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := run("iceberg-rest.sh", nil, "stop", dir, "KILL"); err != nil {
+			t.Errorf("stop REST catalog: %v", err)
+		}
+	})
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
