@@ -61,7 +61,7 @@ func run(b *testing.B, t task) (tally, cost) {
 	b.Helper()
 	t.Dir = servers.Folder(b, "bench")
 	if t.Budget == 0 {
-		t.Budget = 128 << 20
+		t.Budget = 64 << 20
 	}
 	if t.Interval == 0 {
 		t.Interval = time.Second

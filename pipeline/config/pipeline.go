@@ -56,7 +56,7 @@ func defaultPipeline(path string) Pipeline {
 		Name:           strings.TrimSuffix(base, filepath.Ext(base)),
 		Parallelism:    2,
 		CommitInterval: 10 * time.Second,
-		MemoryBudget:   128 << 20,
+		MemoryBudget:   64 << 20,
 		StateDir:       ".cdcsync",
 		RouteMode:      AllMatch,
 		SchemaChange:   "evolve",
