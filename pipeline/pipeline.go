@@ -27,7 +27,7 @@ type Limits struct {
 	Interval    time.Duration // between commits; default 10 s
 	Bytes       int64         // of rows read and not yet written (invariant I8); default 256 MiB
 	Lanes       int           // tables written at once; default 2
-	CommitBytes int64         // a transaction that holds so much is cut before the interval is over; default 128 MiB
+	CommitBytes int64         // a transaction that holds so much is cut before the interval is over; default 512 MiB
 	Grace       time.Duration // for a commit that runs when the pipeline is told to stop; default 20 s
 	RetryMin    time.Duration // pause before the first restart after a transient error; default 500 ms
 	RetryMax    time.Duration // the longest pause; default 30 s
@@ -37,7 +37,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Interval, 10*time.Second)
 	set(&l.Bytes, 256<<20)
 	set(&l.Lanes, 2)
-	set(&l.CommitBytes, 128<<20)
+	set(&l.CommitBytes, 512<<20)
 	set(&l.Grace, 20*time.Second)
 	set(&l.RetryMin, 500*time.Millisecond)
 	set(&l.RetryMax, 30*time.Second)
