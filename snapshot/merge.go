@@ -30,6 +30,7 @@ type merge struct {
 	inside bool            // rows after the boundary have been delivered
 
 	parked []*chunk // loaded, and not placed yet
+	news   []*table // whose progress is to be told before the next boundary
 	left   int      // tables that are not following yet
 
 	out []source.Event // what the caller takes
@@ -56,6 +57,9 @@ func (m *merge) add(t *table) {
 	m.order = append(m.order, t.shape.Name)
 	if t.stage != following {
 		m.left++
+	}
+	if t.news {
+		m.news = append(m.news, t)
 	}
 }
 
@@ -133,6 +137,7 @@ func (m *merge) deliver(ev source.Event) {
 	if ev.Commit == "" {
 		return
 	}
+	m.tell()
 	m.at, m.seq, m.inside = ev.Commit, ev.Seq, false
 	m.boundary(source.Event{Commit: ev.Commit, Seq: ev.Seq, Time: ev.Time})
 	if m.place() {
@@ -155,9 +160,9 @@ func (m *merge) rows(ev source.Event) {
 			ev.Rows.Free()
 			return
 		}
-		var became bool
-		if m.key, became = t.touch(ev.Rows, ev.Txn, m.key); became {
-			m.copied(t, source.Copied{})
+		said := !t.news
+		if m.key = t.touch(ev.Rows, ev.Txn, m.key); said && t.news {
+			m.news = append(m.news, t)
 		}
 	}
 	if t.had != nil && t.had.Sees(ev.Txn) == source.Yes {
@@ -254,6 +259,17 @@ func (m *merge) placeChunk(c *chunk) {
 		m.left--
 	}
 	m.copied(t, step)
+}
+
+// tell has the resume point know which keys the log has touched up to it.
+func (m *merge) tell() {
+	for _, t := range m.news {
+		if t.news && m.tables[t.shape.Name] == t {
+			m.copied(t, source.Copied{Touched: t.fresh})
+			t.fresh, t.news = nil, false
+		}
+	}
+	m.news = m.news[:0]
 }
 
 // copied tells how far the copy of t is now.

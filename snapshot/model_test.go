@@ -83,6 +83,7 @@ type model struct {
 
 	sink     map[int64]int64
 	progress []byte
+	touched  []byte // all that was ever told: written ahead of the commit, so a crash does not take it back
 	// The durable state: what a crash goes back to.
 	saved struct {
 		sink      map[int64]int64
@@ -120,12 +121,16 @@ func (w *model) open() {
 	w.reads = nil
 	w.merge = newMerge(w.position())
 	w.merge.seq = w.end(w.delivered)
-	tb, err := newTable(Table{Shape: w.shape, Progress: w.progress}, nil)
+	touched := w.touched
+	if w.rng.IntN(3) == 0 {
+		touched = nil // it may be lost
+	}
+	tb, err := newTable(Table{Shape: w.shape, Progress: w.progress, Touched: touched}, nil)
 	if err != nil {
 		panic(err)
 	}
 	if w.mutant == forgetDirty {
-		tb.dirty, tb.seen = false, map[uint64]struct{}{}
+		tb.dirty, tb.seen = false, map[uint64]struct{}{} // so are the keys
 	}
 	w.merge.add(tb)
 	if tb.stage == unplanned {
@@ -328,6 +333,7 @@ func (w *model) drain() error {
 			}
 		case ev.Copied != nil:
 			w.progress = ev.Copied.Progress
+			w.touched = append(w.touched, ev.Copied.Touched...)
 			w.placed += int(ev.Copied.Chunks)
 		case ev.Commit != "":
 			if err := w.check(ev); err != nil {

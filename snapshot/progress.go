@@ -12,6 +12,8 @@ type progress struct {
 	Planned bool       `json:"planned,omitempty"` // Ranges is meant: the key space has been split
 	Ranges  []keyRange `json:"ranges,omitempty"`  // not copied yet; planned and none: all is copied
 	Dirty   bool       `json:"dirty,omitempty"`   // log rows of the table have been passed on while it was copied
+	Touched int        `json:"touched,omitempty"` // keys that they touched, as told in Copied.Touched
+	Many    bool       `json:"many,omitempty"`    // they were too many to be told
 	_       struct{}   // keyed literals only
 }
 

@@ -19,6 +19,8 @@ type Table struct {
 	// Progress is what the newest Copied event had that is durable; nil: nothing is copied yet. Followed: nothing is to
 	// be copied.
 	Progress []byte
+	// Touched is what the Copied events up to that one had, all together, and maybe later ones too.
+	Touched []byte
 	// From is the table's own resume point, when the sink has more of this table than of others: its log events at or
 	// before it are dropped. The zero Position: the stream's.
 	From source.Position

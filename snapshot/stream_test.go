@@ -253,12 +253,34 @@ func TestStream_LogOvertakesChunk(t *testing.T) {
 	}
 }
 
-// A table that was written to before a restart is copied as upserts: the keys are forgotten, the fact is not.
+// After a restart the keys that the log has touched are upserts; all are where some of them were forgotten.
 func TestStream_DirtyAfterRestart(t *testing.T) {
-	f := &fakeSource{rows: map[string][]uint64{"a": {1, 2}}}
-	s := f.open(t, 1, Table{Shape: fakeTable("a", true), Progress: []byte(`{"dirty":true}`)})
-	if got := follow(t, s, allDone(1)); !strings.Contains(got, "rows a v1 upsert:1 upsert:2\n") {
-		t.Errorf("got:\n%s", got)
+	for name, c := range map[string]struct {
+		keep int
+		want string
+	}{
+		"kept":   {8, "rows a v1 insert:1 upsert:2 insert:3\n"},
+		"lost":   {0, "rows a v1 upsert:1 upsert:2 upsert:3\n"},
+		"partly": {7, "rows a v1 upsert:1 upsert:2 upsert:3\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := fakeTable("a", true)
+			first := &fakeSource{rows: map[string][]uint64{"a": {1, 2, 3}}, beat: time.Millisecond}
+			first.chunk = func(source.Chunk) (uint64, error) { return 0, source.ErrShape } // nothing is copied
+			first.log = []source.Event{commitAt(10), logRows(a, row.Insert, 10, 2), commitAt(20)}
+			var progress, touched []byte
+			follow(t, first.open(t, 1, Table{Shape: a}), func(ev source.Event) bool {
+				if ev.Copied != nil {
+					progress, touched = ev.Copied.Progress, append(touched, ev.Copied.Touched...)
+				}
+				return ev.Seq == 20
+			})
+			f := &fakeSource{rows: map[string][]uint64{"a": {1, 2, 3}}}
+			s := f.open(t, 1, Table{Shape: a, Progress: progress, Touched: touched[:c.keep]})
+			if got := follow(t, s, allDone(1)); !strings.Contains(got, c.want) {
+				t.Errorf("got:\n%s\nwant %s", got, c.want)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -35,9 +36,11 @@ type table struct {
 	had source.View // transactions of which the sink has this table's rows already; nil: none
 
 	// dirty: log rows of the table have been passed on since its snapshot began. seen has the hashes of their keys, or
-	// is nil when not all are known: the rows came before a restart, or there are too many.
+	// is nil when not all are known: there are too many, or a restart has lost some.
 	dirty bool
 	seen  map[uint64]struct{}
+	fresh []byte // hashes that no Copied event has told yet, 8 bytes each
+	news  bool   // dirty, fresh or seen is not what the last Copied event said
 }
 
 // A span is a range that is copied chunk after chunk.
@@ -52,9 +55,10 @@ func newTable(t Table, had source.View) (*table, error) {
 		return nil, err
 	}
 	tb := &table{shape: t.Shape, had: had, dirty: g.Dirty}
-	if !g.Dirty {
-		tb.seen = map[uint64]struct{}{}
+	if !g.Many && len(t.Touched) >= hashBytes*g.Touched {
+		tb.remember(t.Touched)
 	}
+	tb.news = tb.seen == nil && !g.Many // from here on keys are not told: no later start may believe to have all
 	if g.Planned {
 		ranges := make([]source.Range, len(g.Ranges))
 		for i, r := range g.Ranges {
@@ -63,6 +67,18 @@ func newTable(t Table, had source.View) (*table, error) {
 		tb.plan(ranges)
 	}
 	return tb, nil
+}
+
+// hashBytes is the length of a key's hash in Copied.Touched.
+const hashBytes = 8
+
+// remember takes what earlier Copied events have told of touched keys.
+func (t *table) remember(touched []byte) {
+	t.seen = make(map[uint64]struct{}, len(touched)/hashBytes)
+	for len(touched) >= hashBytes {
+		t.seen[binary.LittleEndian.Uint64(touched)] = struct{}{}
+		touched = touched[hashBytes:]
+	}
 }
 
 // plan sets what is to be copied.
@@ -78,7 +94,7 @@ func (t *table) plan(ranges []source.Range) {
 // finish ends the copy when no span is left, and says whether that is so.
 func (t *table) finish() bool {
 	if t.stage == copying && len(t.spans) == 0 {
-		t.stage, t.seen = following, nil
+		t.stage, t.seen, t.fresh, t.news = following, nil, nil, false
 	}
 	return t.stage == following
 }
@@ -87,34 +103,49 @@ func (t *table) finish() bool {
 func (t *table) keyless() bool { return len(t.shape.Key) == 0 }
 
 func (t *table) progress() []byte {
-	g := progress{Planned: t.stage != unplanned, Dirty: t.dirty && t.stage != following}
+	g := progress{Planned: t.stage != unplanned}
+	if t.stage != following {
+		g.Dirty, g.Touched, g.Many = t.dirty, len(t.seen), t.dirty && t.seen == nil
+	}
 	for _, s := range t.spans {
 		g.Ranges = append(g.Ranges, fromRange(s.rest))
 	}
 	return []byte(g.String())
 }
 
-// touch notes the keys of log rows: for the open chunks, whose rows they may supersede, and for all later chunks. It
-// says whether the table has become dirty by them.
-func (t *table) touch(b *row.Batch, txn source.TxnID, key []byte) (_ []byte, became bool) {
+// touch notes the keys of log rows: for the open chunks, whose rows they may supersede, and for all later chunks.
+func (t *table) touch(b *row.Batch, txn source.TxnID, key []byte) []byte {
 	for i := range b.Len() {
 		if b.KeyNull(i) >= 0 {
 			continue // an image without its key: the other image of the update has it
 		}
 		key = b.Key(key[:0], i)
-		if t.seen != nil {
-			t.seen[xxh3.Hash(key)] = struct{}{}
-		}
+		t.note(key)
 		for _, c := range t.chunks {
 			c.touched[string(key)] = txn
 		}
 	}
-	if len(t.seen) > maxSeen {
-		t.seen = nil
-	}
-	became = !t.dirty
+	t.news = t.news || !t.dirty
 	t.dirty = true
-	return key, became
+	return key
+}
+
+// note remembers a key that the log has touched.
+func (t *table) note(key []byte) {
+	if t.seen == nil {
+		return
+	}
+	h := xxh3.Hash(key)
+	if _, known := t.seen[h]; known {
+		return
+	}
+	t.news = true
+	if len(t.seen) == maxSeen {
+		t.seen, t.fresh = nil, nil
+		return
+	}
+	t.seen[h] = struct{}{}
+	t.fresh = binary.LittleEndian.AppendUint64(t.fresh, h)
 }
 
 // has says whether a sink may hold a row with that key already.

@@ -50,10 +50,13 @@ type Event struct {
 type Copied struct {
 	Table    schema.Name
 	Progress []byte // what to resume the table's snapshot with, opaque
-	Rows     int64  // rows placed by this step
-	Dropped  int64  // rows of the step's chunks that the log had overtaken, and that were left out
-	Chunks   int64  // chunks placed by this step
-	Done     bool   // the snapshot of the table is whole
+	// Touched is to be kept beside Progress and handed back with it, appended to that of all earlier events of the table:
+	// which keys the log has touched meanwhile, opaque. It may be lost, and costs upserts then; it must not be mixed up.
+	Touched []byte
+	Rows    int64 // rows placed by this step
+	Dropped int64 // rows of the step's chunks that the log had overtaken, and that were left out
+	Chunks  int64 // chunks placed by this step
+	Done    bool  // the snapshot of the table is whole
 }
 
 // A Stream is the ordered events after a position.

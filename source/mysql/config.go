@@ -39,10 +39,17 @@ type Config struct {
 	SignalTable       string        `yaml:"signal.table"`                         // database.table for written watermarks
 	ConnectTimeout    time.Duration `yaml:"connect.timeout"`
 	HeartbeatInterval time.Duration `yaml:"heartbeat.interval"`
-	TinyintIsBool     bool          `yaml:"treat-tinyint1-as-boolean.enabled"` // only false: the number is kept
+	TinyintIsBool     bool          `yaml:"treat-tinyint1-as-boolean.enabled"`          // only false: the number is kept
+	SchemaChanges     bool          `yaml:"schema-change.enabled"`                      // only true: rows follow their table's shape
+	Incremental       bool          `yaml:"scan.incremental.snapshot.enabled"`          // only true: there is no other way to copy
+	AppendOnly        bool          `yaml:"scan.read-changelog-as-append-only.enabled"` // only false: tables are kept equal
+	Cascades          Cascades      `yaml:"foreign-key.cascades"`                       // what befalls tables that these change without a trace
 
 	// No effect.
 	ServerTimeZone      string            `yaml:"server-time-zone"` // sessions are UTC always
+	NewlyAdded          Switch            `yaml:"scan.newly-added-table.enabled"`
+	NewlyAddedInLog     Switch            `yaml:"scan.binlog.newly-added-table.enabled"`
+	ChunkKeyColumn      string            `yaml:"scan.incremental.snapshot.chunk.key-column"`
 	FetchSize           int               `yaml:"scan.snapshot.fetch.size"`
 	UnboundedFirst      bool              `yaml:"scan.incremental.snapshot.unbounded-chunk-first.enabled"`
 	BackfillSkip        bool              `yaml:"scan.incremental.snapshot.backfill.skip"`
@@ -68,6 +75,9 @@ func DefaultConfig() Config {
 		TLSMode:           Prefer,
 		ConnectTimeout:    30 * time.Second,
 		HeartbeatInterval: 30 * time.Second,
+		SchemaChanges:     true,
+		Incremental:       true,
+		Cascades:          CascadesRefuse,
 	}
 }
 
@@ -119,6 +129,37 @@ func (m *TLSMode) UnmarshalText(text []byte) error {
 		return nil
 	}
 	return fmt.Errorf("%q is none of disable, prefer, require, verify-ca, verify-full", text)
+}
+
+// A Switch is a key without effect that is true or false. The zero Switch is not in the file.
+type Switch string
+
+// UnmarshalText reads true or false.
+func (s *Switch) UnmarshalText(text []byte) error {
+	*s = Switch(text)
+	if *s != "true" && *s != "false" {
+		return fmt.Errorf("expected true or false, got %q", text)
+	}
+	return nil
+}
+
+// Cascades says what befalls a table whose rows a foreign key changes without a trace in the log.
+type Cascades string
+
+// The settings of Config.Cascades.
+const (
+	CascadesRefuse Cascades = "refuse" // it is not captured
+	CascadesWarn   Cascades = "warn"   // it is, and the log says so at each start
+)
+
+// UnmarshalText reads a setting, in any case.
+func (c *Cascades) UnmarshalText(text []byte) error {
+	switch v := Cascades(strings.ToLower(string(text))); v {
+	case CascadesRefuse, CascadesWarn:
+		*c = v
+		return nil
+	}
+	return fmt.Errorf("%q is none of refuse, warn", text)
 }
 
 // ServerIDs is the range of server ids that the log reader may use. The zero ServerIDs: a random one.

@@ -25,10 +25,24 @@ func (c *Config) Check() []option.Problem {
 			add("signal.table", "%v", err)
 		}
 	}
+	c.checkFlinks(add)
+	return problems
+}
+
+// checkFlinks refuses the settings of Flink CDC that ask for something else than an equal copy.
+func (c *Config) checkFlinks(add adder) {
 	if c.TinyintIsBool {
 		add("treat-tinyint1-as-boolean.enabled", "true is not supported: tinyint(1) holds -128 to 127 and keeps its number; set false, and cast in a transform where a boolean is wanted")
 	}
-	return problems
+	if !c.SchemaChanges {
+		add("schema-change.enabled", "false is not supported: rows that come after a schema change do not fit the former shape, and what is left out of them would be lost; remove the key")
+	}
+	if !c.Incremental {
+		add("scan.incremental.snapshot.enabled", "false is not supported: tables are always copied by chunks, which lock nothing; remove the key")
+	}
+	if c.AppendOnly {
+		add("scan.read-changelog-as-append-only.enabled", "true is not supported: updates and deletes are made in the sink, so that its tables equal the source's; remove the key")
+	}
 }
 
 type adder func(key, format string, args ...any)
@@ -108,6 +122,15 @@ func (c *Config) Warnings() []string {
 	}
 	if c.BackfillSkip {
 		warnings = append(warnings, "scan.incremental.snapshot.backfill.skip has no effect: chunks need no backfill, and are exact")
+	}
+	if c.NewlyAdded != "" {
+		warnings = append(warnings, "scan.newly-added-table.enabled has no effect: a restart always copies the tables that a change of tables has added")
+	}
+	if c.NewlyAddedInLog != "" {
+		warnings = append(warnings, "scan.binlog.newly-added-table.enabled has no effect: matching tables that are created meanwhile are always captured, from their first row on")
+	}
+	if c.ChunkKeyColumn != "" {
+		warnings = append(warnings, "scan.incremental.snapshot.chunk.key-column has no effect: chunks are cut by the whole primary key, or unique key of NOT NULL columns")
 	}
 	sort.Strings(warnings)
 	return warnings

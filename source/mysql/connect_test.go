@@ -248,8 +248,10 @@ func TestConfig_Warnings(t *testing.T) {
 	cfg.JDBC = map[string]string{"useSSL": "true"}
 	cfg.Debezium = map[string]string{"snapshot.mode": "x"}
 	cfg.ServerTimeZone = "Europe/Berlin"
+	cfg.NewlyAdded, cfg.NewlyAddedInLog, cfg.ChunkKeyColumn = "true", "false", `shop\.t:id`
 	w := strings.Join(cfg.Warnings(), "\n")
-	for _, key := range []string{"jdbc.properties.useSSL", "debezium.snapshot.mode", "server-time-zone"} {
+	for _, key := range []string{"jdbc.properties.useSSL", "debezium.snapshot.mode", "server-time-zone",
+		"scan.newly-added-table.enabled", "scan.binlog.newly-added-table.enabled", "scan.incremental.snapshot.chunk.key-column"} {
 		if !strings.Contains(w, key) {
 			t.Errorf("no warning of %s in %q", key, w)
 		}
