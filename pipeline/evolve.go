@@ -70,7 +70,7 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		a.stopTable(t, stops[0].Err)
 		return nil
 	}
-	return a.adopt(t, c, r, to)
+	return a.adopt(t, c, r, to, id)
 }
 
 // changing is the table that a change is about, nil when it is not captured.
@@ -187,7 +187,7 @@ func (a *attempt) passed() []int64 {
 }
 
 // adopt makes the change ours.
-func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name) error {
+func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name, id source.TxnID) error {
 	a.changes = append(a.changes, r)
 	clear(a.shapes)
 	t.from, t.to, t.dirty = nil, nil, true
@@ -206,9 +206,8 @@ func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.N
 	if c.Before == nil {
 		t.Rows, t.Chunks = 0, 0
 		t.progress(snapshot.Followed())
-		if m, ok := a.late[c.After.Name]; ok {
-			delete(a.late, c.After.Name)
-			return a.adoptMark(t, m)
+		if err := a.adoptLate(t, id); err != nil {
+			return err
 		}
 	}
 	t.tally.set(&t.tableRecord)

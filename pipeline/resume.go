@@ -131,7 +131,8 @@ func (a *attempt) reconcile(ctx context.Context, c *checkpoint) error {
 	}
 	a.late = map[schema.Name]sink.Mark{}
 	for n, to := range created {
-		if m, ok := marks[to]; ok && m.Epoch > c.Epoch {
+		// Not only marks past the checkpoint's commit: later starts may have made commits that do not reach as far as this.
+		if m, ok := marks[to]; ok && m.Epoch < c.Next {
 			a.late[n] = m
 		}
 	}
@@ -215,6 +216,28 @@ func (a *attempt) adoptMark(t *table, m sink.Mark) error {
 	t.progress(r.Progress)
 	a.p.Log.Info("resumed at the sink's mark", "pipeline", a.p.Name, "table", t.Name, "epoch", m.Epoch, "position", r.Position)
 	return a.ahead(t, r.Position)
+}
+
+// adoptLate resumes a table that was created past the checkpoint, by the transaction id, where the sink is, if the sink's
+// mark is of this table and not of one of that name that was dropped before.
+func (a *attempt) adoptLate(t *table, id source.TxnID) error {
+	m, ok := a.late[t.Name]
+	if !ok {
+		return nil
+	}
+	delete(a.late, t.Name)
+	var r resumption
+	if err := json.Unmarshal(m.State, &r); err != nil || r.Position == "" {
+		return fmt.Errorf("mark of table %s in the sink, epoch %d, cannot be read: %q", t.Sink, m.Epoch, m.State)
+	}
+	view, err := a.p.Source.Reached(r.Position)
+	if err != nil {
+		return fmt.Errorf("resume %s at %s: %w", t.Name, r.Position, err)
+	}
+	if view.Sees(id) != source.Yes {
+		return nil
+	}
+	return a.adoptMark(t, m)
 }
 
 // records are copies of those that differ from the store's.
