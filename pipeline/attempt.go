@@ -218,7 +218,11 @@ func (a *attempt) commit(t *txn) {
 		a.abort(t)
 		return
 	}
-	if err := a.commitSink(t); err != nil {
+	err := a.p.states.remember(a.work, t.save.touched)
+	if err == nil {
+		err = a.commitSink(t)
+	}
+	if err != nil {
 		a.fail(err)
 		a.abort(t)
 		return

@@ -48,7 +48,8 @@ type tableRecord struct {
 	Rows     int64           `json:"rows,omitempty"`  // copied by the snapshot
 	Chunks   int64           `json:"chunks,omitempty"`
 
-	shape *schema.Table // loaded; on saving, put down when Shape is 0
+	shape   *schema.Table // loaded; on saving, put down when Shape is 0
+	touched []byte        // loaded, while the table is copied; the store has it in records of its own
 }
 
 // A changeRecord is one schema change in the history.
@@ -78,6 +79,7 @@ type save struct {
 	gone      []schema.Name // records to delete before tables are put
 	covered   []int64       // changes
 	selection string        // empty: as it was
+	touched   []touchedRecord
 }
 
 // begin counts a new run, and returns the state. It comes before anything else of a run, so that an older one that still
@@ -103,10 +105,19 @@ func (s *Store) save(ctx context.Context, sv *save) error {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM tables WHERE namespace = ? AND name = ?", n.Namespace, n.Table); err != nil {
 				return fmt.Errorf("forget table %s: %w", n, err)
 			}
+			if err := forget(ctx, tx, n); err != nil {
+				return err
+			}
 		}
 		for _, t := range sv.tables {
 			if err := putTable(ctx, tx, t); err != nil {
 				return fmt.Errorf("save table %s: %w", t.Name, err)
+			}
+			if t.State == Copying {
+				continue
+			}
+			if err := forget(ctx, tx, t.Name); err != nil {
+				return err
 			}
 		}
 		for _, id := range sv.covered {
@@ -192,6 +203,9 @@ func load(ctx context.Context, q querier) (*checkpoint, error) {
 		if t := &c.tables[i]; t.Shape != 0 {
 			if t.shape, err = getShape(ctx, q, t.Shape); err != nil {
 				return nil, fmt.Errorf("load shape of %s: %w", t.Name, err)
+			}
+			if t.touched, err = touched(ctx, q, t.Name); err != nil {
+				return nil, fmt.Errorf("load touched keys of %s: %w", t.Name, err)
 			}
 		}
 	}

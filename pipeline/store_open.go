@@ -30,6 +30,8 @@ CREATE TABLE pipeline (id INTEGER PRIMARY KEY CHECK (id = 1), doc BLOB NOT NULL,
 CREATE TABLE tables (namespace TEXT NOT NULL, name TEXT NOT NULL, doc BLOB NOT NULL, sum INTEGER NOT NULL, PRIMARY KEY (namespace, name));
 CREATE TABLE shapes (id INTEGER PRIMARY KEY, doc BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE changes (id INTEGER PRIMARY KEY, doc BLOB NOT NULL, covered INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL);
+CREATE TABLE touched (id INTEGER PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, keys BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE INDEX touched_of ON touched (namespace, name);
 CREATE INDEX changes_open ON changes (id) WHERE covered = 0;`
 
 // A Store keeps the state of one pipeline in one SQLite file: where to resume, the tables with their shapes, and the

@@ -51,6 +51,7 @@ type table struct {
 	open        *txn        // the newest transaction that has rows of it
 	dirty       bool        // the record differs from the store's
 	fresh       bool        // nothing of it was ever in the sink or in the store
+	news        []byte      // touched keys that no cut has taken yet
 	had         source.View // transactions whose rows the sink has already; nil: none
 	tally       *tally
 
@@ -98,9 +99,11 @@ func (t *table) progress(p []byte) {
 	t.dirty = true
 }
 
-// snapshotTable is the table as a stream's start needs it.
+// snapshotTable is the table as a stream's start needs it. The touched keys are the stream's from then on.
 func (t *table) snapshotTable() snapshot.Table {
-	return snapshot.Table{Shape: t.shape, Progress: t.Progress, From: t.Ahead}
+	keys := t.touched
+	t.touched = nil
+	return snapshot.Table{Shape: t.shape, Progress: t.Progress, Touched: keys, From: t.Ahead}
 }
 
 // has says that the sink has the rows of a transaction already. Transactions come in order: after the first that it has

@@ -148,6 +148,7 @@ func (a *attempt) copied(c *source.Copied) error {
 	was := t.State
 	t.Rows, t.Chunks = t.Rows+c.Rows, t.Chunks+c.Chunks
 	t.progress(c.Progress)
+	t.news = append(t.news, c.Touched...)
 	t.tally.count(&t.tableRecord)
 	if was == Copying && t.State == Following {
 		a.copying--
@@ -290,6 +291,10 @@ func (a *attempt) cut() {
 			tb.dirty, tb.known = false, tb.Name
 			r := tb.tableRecord
 			t.save.tables = append(t.save.tables, &r)
+			if len(tb.news) > 0 {
+				t.save.touched = append(t.save.touched, touchedRecord{tb.Name, tb.news})
+				tb.news = nil
+			}
 		}
 	}
 	t.save.covered = a.passed()
