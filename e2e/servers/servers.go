@@ -179,7 +179,7 @@ func (s *Server) Restart(t testing.TB, options ...string) {
 // so with the end of the server's log.
 func (s *Server) Revive(t testing.TB) {
 	t.Helper()
-	if s.pool.PingContext(t.Context()) == nil || s.pool.PingContext(t.Context()) == nil {
+	if s.pool.PingContext(t.Context()) == nil {
 		return
 	}
 	said, _ := os.ReadFile(s.Log())
