@@ -27,6 +27,8 @@ const flinkOnly = " scan.startup.specific-offset.skip-events scan.startup.specif
 	" server-time-zone scan.snapshot.fetch.size scan.incremental.snapshot.unbounded-chunk-first.enabled scan.incremental.snapshot.backfill.skip" +
 	" chunk-key.even-distribution.factor.upper-bound chunk-key.even-distribution.factor.lower-bound chunk-meta.group.size" +
 	" scan.incremental.close-idle-reader.enabled scan.parse.online.schema.changes.enabled include-comments.enabled use.legacy.json.format" +
+	" schema-change.enabled scan.incremental.snapshot.enabled scan.read-changelog-as-append-only.enabled scan.newly-added-table.enabled" +
+	" scan.binlog.newly-added-table.enabled scan.incremental.snapshot.chunk.key-column sink.compaction.* hadoop.conf.* job.id.prefix" +
 	" metadata.list connect.max-retries connection.pool.size jdbc.properties.* debezium.* execution.* local-time-zone" +
 	" schema-operator.rpc-timeout schema.operator.uid operator.uid.prefix sink.partitioning.strategy transform.decimal.precision.mode "
 
@@ -58,6 +60,7 @@ func TestReadme_Defaults(t *testing.T) {
 	p := config.Parse("shop.yaml", []byte("pipeline:"), os.LookupEnv).Pipeline
 	for _, row := range []string{
 		"| `scan.startup.mode` | `" + string(source.StartupMode) + "` |", "| `tls.mode` | `" + string(source.TLSMode) + "` |",
+		"| `foreign-key.cascades` | `" + string(source.Cascades) + "` |",
 		"| `schema.incompatible` | `" + string(sink.Incompatible) + "` |", "| `drop.table` | `" + string(sink.Drop) + "` |",
 		"| `write.buffer` | " + sink.Buffer.String() + " |", "| `commit.interval` | " + p.CommitInterval.String() + " |",
 		"| `memory.budget` | " + p.MemoryBudget.String() + " |", "| `state.dir` | `" + p.StateDir + "` |",

@@ -53,8 +53,10 @@ type uniqueKey struct {
 func (s *Source) Tables(ctx context.Context, match func(schema.Name) bool) (source.Discovered, error) {
 	var found []*listed
 	err := s.with(ctx, func(c *conn) (err error) {
-		found, err = s.list(ctx, c, match)
-		return err
+		if found, err = s.list(ctx, c, match); err != nil {
+			return err
+		}
+		return s.refuseCascades(ctx, c, found)
 	})
 	if err != nil {
 		return source.Discovered{}, fmt.Errorf("find tables: %w", err)
@@ -89,8 +91,12 @@ func (s *Source) refuse(l *listed) error {
 		return s.noOracle()
 	}
 	if len(l.table.Key) == 0 && !s.server.snapshot {
-		return fmt.Errorf("it has no primary key and no unique key of columns that are NOT NULL, and %s has no view that could copy it exactly: ALTER TABLE %s ADD PRIMARY KEY (...), or use scan.startup.mode: latest-offset",
-			s.server.flavour, quoteTable(l.table.Name))
+		instead := ""
+		if s.cfg.ChunkKeyColumn != "" {
+			instead = " (scan.incremental.snapshot.chunk.key-column cannot stand for a key: rows that share its value would be one)"
+		}
+		return fmt.Errorf("it has no primary key and no unique key of columns that are NOT NULL%s, and %s has no view that could copy it exactly: ALTER TABLE %s ADD PRIMARY KEY (...), or use scan.startup.mode: latest-offset",
+			instead, s.server.flavour, quoteTable(l.table.Name))
 	}
 	return nil
 }

@@ -8,43 +8,21 @@ import (
 	"github.com/cdcsync/cdcsync/schema"
 )
 
-// loggedCascades is the first MySQL that runs cascades above the engine and logs them.
-const loggedCascades = 90600
-
 // cascades looks for foreign keys that change captured tables without a trace in the log.
 func (k *checker) cascades(ctx context.Context) error {
-	srv := &k.s.server
-	if !srv.mariadb() && srv.number >= loggedCascades && !srv.on("innodb_native_foreign_keys") || len(k.tables) == 0 {
-		return nil
-	}
-	rows, err := k.c.query(ctx, "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS"+
-		" WHERE CONSTRAINT_SCHEMA IN ("+literals(k.databases())+")")
-	if err != nil {
-		return err
-	}
-	for _, r := range rows {
-		rule := cascadeRule(r[4], r[5])
-		if rule == "" || !k.captures(schema.Name{Namespace: r[0], Table: r[1]}) {
-			continue
+	all, err := k.s.cascades(ctx, k.c, func(yield func(schema.Name) bool) {
+		for _, t := range k.tables {
+			if !yield(t.Name) {
+				return
+			}
 		}
-		k.add(schema.Problem, fmt.Sprintf("foreign key %s of %s.%s has %s from %s", r[2], r[0], r[1], rule, r[3]),
-			"the server changes rows of the table by itself and does not log that: the copy keeps rows that are gone, or old values",
-			fmt.Sprintf("ALTER TABLE %s DROP FOREIGN KEY %s, ADD FOREIGN KEY (...) REFERENCES %s (...) ON DELETE RESTRICT ON UPDATE RESTRICT; (and change the rows in the application)",
-				quoteTable(schema.Name{Namespace: r[0], Table: r[1]}), quote(r[2]), quote(r[3])))
+	})
+	for i := range all {
+		f := &all[i]
+		k.add(schema.Problem, fmt.Sprintf("foreign key %s of %s has %s from %s", f.name, f.table, f.rule, f.parent),
+			"the server changes rows of the table by itself and does not log that: the copy keeps rows that are gone, or old values", f.mend())
 	}
-	return nil
-}
-
-// cascadeRule names the rules that change rows; a cascading update of a key that is never updated does so as well.
-func cascadeRule(onDelete, onUpdate string) string {
-	changes := func(rule string) bool { return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT" }
-	switch {
-	case changes(onDelete):
-		return "ON DELETE " + onDelete
-	case changes(onUpdate):
-		return "ON UPDATE " + onUpdate
-	}
-	return ""
+	return err
 }
 
 func (k *checker) captures(n schema.Name) bool {

@@ -169,7 +169,9 @@ func TestCheck_Tables(t *testing.T) {
 	exec("CREATE TABLE DB.child (id INT PRIMARY KEY, p INT, CONSTRAINT gone FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE)")
 	exec("CREATE TABLE DB.old (id INT PRIMARY KEY) ENGINE=MyISAM")
 	exec("CREATE TABLE DB.keyless (a INT)")
-	s := open(t, srv)
+	cfg := configOf(srv)
+	cfg.Cascades = CascadesWarn
+	s := openConfig(t, cfg)
 	d, err := s.Tables(t.Context(), inDatabase(database))
 	if err != nil {
 		t.Fatal(err)

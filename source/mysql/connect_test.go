@@ -221,6 +221,9 @@ func TestConfig_Check(t *testing.T) {
 		"authority without checking": {func(c *Config) { c.TLSCA = "x" }, []string{"tls.ca"}},
 		"signal table":               {func(c *Config) { c.SignalTable = "nodot" }, []string{"signal.table"}},
 		"boolean":                    {func(c *Config) { c.TinyintIsBool = true }, []string{"treat-tinyint1-as-boolean.enabled"}},
+		"no schema changes":          {func(c *Config) { c.SchemaChanges = false }, []string{"schema-change.enabled"}},
+		"no chunks":                  {func(c *Config) { c.Incremental = false }, []string{"scan.incremental.snapshot.enabled"}},
+		"append only":                {func(c *Config) { c.AppendOnly = true }, []string{"scan.read-changelog-as-append-only.enabled"}},
 		"many": {func(c *Config) { c.Port, c.ChunkRows, c.ConnectTimeout = 0, -1, 0 },
 			[]string{"port", "connect.timeout", "scan.incremental.snapshot.chunk.size"}},
 	} {

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cdcsync/cdcsync/binlog"
@@ -36,5 +37,9 @@ func (s *Source) Stream(ctx context.Context, from source.Position, tables []*sch
 	if err != nil {
 		return nil, err
 	}
-	return stream, nil
+	guarded, err := s.guard(ctx, stream, tables)
+	if err != nil {
+		return nil, errors.Join(err, stream.Close())
+	}
+	return guarded, nil
 }
