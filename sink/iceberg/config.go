@@ -47,6 +47,11 @@ type Config struct {
 	Drop         Drop         `yaml:"drop.table"`
 	// Buffer is the memory for rows that wait to be collapsed and written, of all tables together.
 	Buffer option.Bytes `yaml:"write.buffer"`
+
+	// Flink's own, without effect here.
+	Compaction  map[string]string `yaml:"sink.compaction.*"`
+	Hadoop      map[string]string `yaml:"hadoop.conf.*"`
+	JobIDPrefix string            `yaml:"job.id.prefix"`
 }
 
 // DefaultConfig returns the settings of a pipeline that says nothing.
@@ -94,6 +99,21 @@ func (c *Config) Check() []option.Problem {
 		say("write.buffer", "%v: at least 1MiB", c.Buffer)
 	}
 	return append(ps, c.checkTableProperties()...)
+}
+
+// Warnings names the keys that are set and have no effect here.
+func (c *Config) Warnings() []string {
+	var ws []string
+	for _, key := range slices.Sorted(maps.Keys(c.Compaction)) {
+		ws = append(ws, "sink.compaction."+key+" has no effect: cdcsync does not compact; run your engine's compaction")
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.Hadoop)) {
+		ws = append(ws, "hadoop.conf."+key+" has no effect: there is no Hadoop here; object stores are set by catalog.properties, like s3.endpoint")
+	}
+	if c.JobIDPrefix != "" {
+		ws = append(ws, "job.id.prefix has no effect: commits are marked with the pipeline's name")
+	}
+	return ws
 }
 
 // owned are the table properties that the sink's own commits depend on.

@@ -53,6 +53,20 @@ func TestConfig_Check(t *testing.T) {
 	}
 }
 
+func TestConfig_Warnings(t *testing.T) {
+	cfg := DefaultConfig()
+	if ws := cfg.Warnings(); len(ws) != 0 {
+		t.Errorf("the defaults have warnings: %q", ws)
+	}
+	cfg.Compaction, cfg.Hadoop, cfg.JobIDPrefix = map[string]string{"enabled": "true"}, map[string]string{"fs.defaultFS": "x"}, "cdc"
+	ws := cfg.Warnings()
+	for i, key := range []string{"sink.compaction.enabled ", "hadoop.conf.fs.defaultFS ", "job.id.prefix "} {
+		if len(ws) != 3 || !strings.HasPrefix(ws[i], key) {
+			t.Errorf("got %q, want warning %d to be of %s", ws, i, key)
+		}
+	}
+}
+
 func TestFilter(t *testing.T) {
 	var f filter
 	const n = 200_000
