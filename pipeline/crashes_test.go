@@ -19,6 +19,11 @@ func TestRun_Crashes(t *testing.T) {
 			stock(r.src)
 			workload(r.src)
 			rnd := rand.New(rand.NewPCG(seed, 0))
+			r.tune = func(p *Pipeline) { // one process cuts where another does not
+				if rnd.IntN(2) == 0 {
+					p.Limits.CommitBytes = 1
+				}
+			}
 			for range 2 + rnd.IntN(4) {
 				fates := []fate{failsBefore, failsAfter, diesBefore, diesAfter}
 				_, err := r.run(t.Context(), &process{at: 1 + rnd.IntN(80), fate: fates[rnd.IntN(len(fates))]}, r.caughtUp)

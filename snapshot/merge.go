@@ -27,7 +27,7 @@ type merge struct {
 
 	at     source.Position // newest commit boundary delivered
 	seq    uint64          // where that is
-	inside bool            // rows after the boundary have been delivered
+	inside bool            // rows or a schema change after the boundary have been delivered
 
 	parked []*chunk // loaded, and not placed yet
 	news   []*table // whose progress is to be told before the next boundary
@@ -175,6 +175,7 @@ func (m *merge) rows(ev source.Event) {
 // change passes on a schema change. Chunks of the old shape are of no use any more (invariant I13).
 func (m *merge) change(ev source.Event) {
 	c := ev.Schema
+	m.inside = true // the boundary before it would not cover it, and the next start would make it again
 	m.out = append(m.out, source.Event{Schema: c, Txn: ev.Txn})
 	if c.Before == nil {
 		if m.tables[c.After.Name] != nil {
