@@ -269,7 +269,7 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 	var updates []table.Update
 	if !sc.Equals(tbl.Schema()) {
 		reqs = append(reqs, table.AssertCurrentSchemaID(tbl.Schema().ID), table.AssertLastAssignedFieldID(tbl.Metadata().LastColumnID()))
-		updates = append(updates, table.NewAddSchemaUpdate(sc), table.NewSetCurrentSchemaUpdate(-1))
+		updates = append(updates, useSchema(tbl, sc)...)
 	}
 	sn, err := s.fill(ctx, tbl, c, updates)
 	if err == nil && sn != nil {
@@ -284,6 +284,17 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 		return fmt.Errorf("%w: alter table %s: %w", sink.ErrTransient, name, err)
 	}
 	return s.verify(ctx, c.After)
+}
+
+// useSchema makes sc the current schema. One that the table had before is not added again: a REST catalog that finds it
+// does not know which schema "the last added" is.
+func useSchema(tbl *table.Table, sc *iceberg.Schema) []table.Update {
+	for _, old := range tbl.Metadata().Schemas() {
+		if old.Equals(sc) {
+			return []table.Update{table.NewSetCurrentSchemaUpdate(old.ID)}
+		}
+	}
+	return []table.Update{table.NewAddSchemaUpdate(sc), table.NewSetCurrentSchemaUpdate(-1)}
 }
 
 // verify finds out now, rather than at the first row, that the table cannot take the rows.
