@@ -102,8 +102,9 @@ func (a *assembler) event(e *event) error {
 		return a.mariadbGTID(e)
 	case replication.XA_PREPARE_LOG_EVENT:
 		return a.prepared(e)
+	default:
+		return a.rare(e)
 	}
-	return a.rare(e)
 }
 
 // rare takes the events that do not come with each transaction.

@@ -61,7 +61,7 @@ func (c *Config) login(ctx context.Context) (*client.Conn, error) {
 	gc, err := client.ConnectWithDialer(ctx, "tcp", c.Addr, c.User, password, "", dial, options)
 	if err != nil {
 		if raw != nil {
-			raw.Close()
+			_ = raw.Close() // the login has failed already
 		}
 		return nil, fmt.Errorf("connect to %s: %w", c.Addr, err)
 	}
@@ -74,7 +74,7 @@ func (c *Config) open(ctx context.Context, from *Position) (*conn, *serverFacts,
 	if err != nil {
 		return nil, nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { gc.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = gc.Close() })
 	defer stop()
 	facts, err := c.prepare(gc, from)
 	if err == nil {
@@ -84,7 +84,7 @@ func (c *Config) open(ctx context.Context, from *Position) (*conn, *serverFacts,
 		err = gc.Conn.Conn.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		gc.Close()
+		_ = gc.Close() // it is of no use any more
 		return nil, nil, errors.Join(err, ctx.Err())
 	}
 	raw := gc.Conn.Conn

@@ -44,10 +44,7 @@ func (d *column) word(p []byte) uint64 {
 	for _, n := range d.groups() {
 		for ; n > 0; n -= groupDigits {
 			// The left side leads with its odd group, the right side ends with it.
-			digits := groupDigits
-			if n < groupDigits {
-				digits = n
-			}
+			digits := min(n, groupDigits)
 			size := digitBytes[digits]
 			value = value*powers[digits] + bigEndian(buf[at:at+size])
 			at += size

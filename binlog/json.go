@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -239,12 +240,7 @@ func appendJSONDouble(dst []byte, f float64, bare bool) []byte {
 	}
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	for _, c := range dst[start:] {
-		if c == '.' {
-			return dst
-		}
-	}
-	if bare {
+	if bare || slices.Contains(dst[start:], '.') {
 		return dst
 	}
 	return append(dst, ".0"...)

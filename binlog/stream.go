@@ -248,10 +248,10 @@ func (r *reader) session(ctx context.Context) (err error) {
 		r.conn, r.as.facts = c, facts
 	}
 	c := r.conn
-	stop := context.AfterFunc(ctx, func() { c.close() })
+	stop := context.AfterFunc(ctx, func() { _ = c.close() })
 	defer func() { // what is received after an error is of no use
 		stop()
-		c.close()
+		_ = c.close()
 		r.conn = nil
 	}()
 	if r.as.pos.byGTID() { // the server finds the place, and says where that is

@@ -166,8 +166,7 @@ func (a *assembler) rollback(e *event) error {
 
 // rollbackTo drops the rows since a savepoint.
 func (a *assembler) rollbackTo(e *event, name string) error {
-	for i := len(a.txn.saves) - 1; i >= 0; i-- {
-		s := a.txn.saves[i]
+	for i, s := range slices.Backward(a.txn.saves) {
 		if !sameSavepoint(s.name, name) {
 			continue
 		}

@@ -98,6 +98,8 @@ func (d *column) variable(v *row.Vector, p []byte) ([]byte, error) {
 		v.Data, err = appendJSON(v.Data, value, d.bare)
 	case opInet:
 		v.Data, err = appendInet(v.Data, value, d.length)
+	default:
+		panic("binlog: a plan gives a column of words to the decoder of bytes")
 	}
 	if err != nil {
 		return nil, err
@@ -186,6 +188,8 @@ func (d *column) instant(v *row.Vector, p []byte) error {
 		seconds := int64(binary.BigEndian.Uint32(p))
 		micros = seconds*second + d.fraction(p[4:d.size])
 		ok = micros != 0
+	default:
+		panic("binlog: a plan gives another column to the decoder of dates")
 	}
 	switch {
 	case ok:

@@ -31,15 +31,14 @@ func tableErrors(err error) (stops []*schema.TableError, rest error) {
 	if err == nil || transient(err) || endState(err) != Failed {
 		return nil, err
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost is of interest
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range many.Unwrap() {
 			s, r := tableErrors(e)
 			stops, rest = append(stops, s...), errors.Join(rest, r)
 		}
 		return stops, rest
 	}
-	var te *schema.TableError
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*schema.TableError](err); ok {
 		return []*schema.TableError{te}, nil
 	}
 	return nil, err

@@ -368,7 +368,7 @@ func TestStream_From(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	got := follow(t, s, func(ev source.Event) bool { return ev.Seq == 30 })
 	if want := "rows b v1 insert:1\ncommit 20\nrows a v1 insert:2\ncommit 30\n"; got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

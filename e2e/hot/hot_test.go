@@ -87,7 +87,7 @@ func (n naive) end(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
 	if err != nil {
 		return 0, err
@@ -109,7 +109,7 @@ func (n naive) read(ctx context.Context, t *schema.Table) (*row.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	b := row.New(t)
 	for rows.Next() {
 		var id, c, w int64
@@ -189,9 +189,9 @@ func run(t *testing.T, s *servers.Server, n int64, wrap func(loop, *sql.DB, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer src.Close()
+	defer func() { _ = src.Close() }()
 	stream := open(t, src, wrap(loop{src}, s.DB(t), "`"+db+"`.hot"), db)
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 
 	ctx, stop := context.WithCancel(t.Context())
 	var group errgroup.Group

@@ -28,14 +28,13 @@ type Row []string
 
 // A Source is a database in memory. Its methods may be called concurrently.
 type Source struct {
-	mu       sync.Mutex // guards all below
-	tables   map[schema.Name]*table
-	log      []txn
-	steps    []func(*Source)
-	grown    chan struct{} // closed and replaced when the log grows
-	position source.Position
-	start    source.Start
-	refused  []*schema.TableError
+	mu      sync.Mutex // guards all below
+	tables  map[schema.Name]*table
+	log     []txn
+	steps   []func(*Source)
+	grown   chan struct{} // closed and replaced when the log grows
+	start   source.Start
+	refused []*schema.TableError
 
 	operations, left int
 	failure          error
