@@ -63,10 +63,10 @@ type attempt struct {
 	changes []*changeRecord           // delivered again or made, and not covered by a cut yet
 	earlier map[string]*changeRecord  // in the store, past the checkpoint, by key
 	late    map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name
+	remade  map[schema.Name]bool      // dropped from the sink by this attempt, to be copied anew; by the sink's name
 	gone    []schema.Name             // records to delete with the next cut
 	moved   bool                      // a table has another name since the last boundary
 	copying int                       // tables
-	saves   int                       // cuts
 	wake    chan struct{}             // cap 1: for the pacer
 }
 
@@ -94,7 +94,7 @@ func newAttempt(p *Pipeline, first bool) *attempt {
 		p: p, first: first, due: true, began: time.Now(), turn: make(latch, 1), wake: make(chan struct{}, 1),
 		budget: semaphore.NewWeighted(p.Limits.Bytes),
 		tables: map[schema.Name]*table{}, sinks: map[schema.Name]*table{}, shapes: map[*schema.Table]*table{},
-		earlier: map[string]*changeRecord{},
+		earlier: map[string]*changeRecord{}, remade: map[schema.Name]bool{},
 	}
 	for range p.Limits.Lanes {
 		a.lanes = append(a.lanes, newLane())

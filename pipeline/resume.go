@@ -35,7 +35,10 @@ func (a *attempt) resume(ctx context.Context) error {
 	if err := a.reconcile(ctx, c); err != nil {
 		return err
 	}
-	if a.first {
+	if err := a.anew(ctx, c); err != nil {
+		return err
+	}
+	if a.first || a.revives() {
 		if err := a.newcomers(ctx, c); err != nil {
 			return err
 		}
@@ -105,7 +108,7 @@ func (a *attempt) reconcile(ctx context.Context, c *checkpoint) error {
 	var ask []schema.Name
 	homes := map[*table]home{}
 	for _, t := range a.sorted() {
-		if t.follows() {
+		if t.follows() && !t.Resync {
 			h := a.home(t, c.changes)
 			homes[t] = h
 			ask = append(ask, h.names...)
@@ -190,8 +193,7 @@ func (a *attempt) check(t *table, h home, marks map[schema.Name]sink.Mark, c *ch
 	}
 	switch {
 	case m.Run >= c.Run:
-		return fmt.Errorf("table %s in the sink was written by run %d, and this state is at run %d: another daemon writes the same "+
-			"tables, or the state is an old copy: %w", h.names[0], m.Run, c.Run, sink.ErrFenced)
+		return fencedBy(h.names[0], m, c)
 	case m.Epoch == t.Epoch, m.Epoch == 0 && h.rebuilt:
 		return nil
 	case m.Epoch > c.Epoch && m.Epoch < c.Next:
@@ -214,6 +216,7 @@ func (a *attempt) adoptMark(t *table, m sink.Mark) error {
 	}
 	t.Epoch, t.Rows, t.Chunks = m.Epoch, r.Rows, r.Chunks
 	t.progress(r.Progress)
+	t.tally.set(&t.tableRecord) // no commit need come that would
 	a.p.Log.Info("resumed at the sink's mark", "pipeline", a.p.Name, "table", t.Name, "epoch", m.Epoch, "position", r.Position)
 	return a.ahead(t, r.Position)
 }

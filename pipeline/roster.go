@@ -34,7 +34,7 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 		return err
 	}
 	for _, t := range a.sorted() {
-		if m, ok := marks[t.Sink]; ok && t.fresh {
+		if m, ok := marks[t.Sink]; ok && t.fresh && !a.remade[t.Sink] {
 			t.Epoch = m.Epoch
 			a.stopTable(t, fmt.Errorf("the sink table %s has rows of it from before, up to %s, and what came after is not known: "+
 				"drop the sink table and start again to have the table copied anew", t.Sink, m.Position))
@@ -70,10 +70,10 @@ func (a *attempt) revivable(ctx context.Context) (map[schema.Name]bool, error) {
 	return a.refusedBefore(revived), nil
 }
 
-// refusedBefore adds the tables that never got as far as a sink table.
+// refusedBefore adds the tables that never got as far as a sink table, and those that are to be copied anew.
 func (a *attempt) refusedBefore(revived map[schema.Name]bool) map[schema.Name]bool {
 	for n, t := range a.tables {
-		if t.State == Stopped && t.Sink == (schema.Name{}) {
+		if t.State == Stopped && (t.Sink == (schema.Name{}) || t.Resync) {
 			revived[n] = true
 		}
 	}

@@ -43,6 +43,8 @@ type SavedTable struct {
 	Epoch     uint64          `json:"epoch"`   // of its newest commit, which the sink carries as a mark; 0: none
 	// Ahead is where the sink is with this table, when that is past the position: the process died between the two saves.
 	Ahead source.Position `json:"ahead,omitempty"`
+	// Resync says that the next start drops the sink table and copies it anew, as it was asked to.
+	Resync bool `json:"resync,omitempty"`
 }
 
 // A SavedName is a table's name, in parts because either may contain dots.
@@ -125,7 +127,7 @@ func savedState(c *checkpoint, changes []changeRecord) *SavedState {
 func (r *tableRecord) saved() SavedTable {
 	t := SavedTable{
 		Source: SavedName(r.Name), State: r.State, Reason: r.Reason, StoppedAt: r.Position, Rows: r.Rows, Chunks: r.Chunks,
-		Epoch: r.Epoch, Ahead: r.Ahead,
+		Epoch: r.Epoch, Ahead: r.Ahead, Resync: r.Resync,
 	}
 	if r.Sink != (schema.Name{}) {
 		t.Sink = (*SavedName)(&r.Sink)

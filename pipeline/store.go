@@ -47,6 +47,7 @@ type tableRecord struct {
 	Ahead    source.Position `json:"ahead,omitempty"` // the sink has its log rows up to here, which is past the checkpoint
 	Rows     int64           `json:"rows,omitempty"`  // copied by the snapshot
 	Chunks   int64           `json:"chunks,omitempty"`
+	Resync   bool            `json:"resync,omitempty"` // what the sink has of it is dropped at the next start, and it is copied anew
 
 	shape   *schema.Table // loaded; on saving, put down when Shape is 0
 	touched []byte        // loaded, while the table is copied; the store has it in records of its own

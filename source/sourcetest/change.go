@@ -18,9 +18,8 @@ type ddl struct {
 
 // A Txn is a transaction that is being put together.
 type Txn struct {
-	s     *Source
-	txn   txn
-	apply []func()
+	s   *Source
+	txn txn
 }
 
 // Begin begins a transaction.
@@ -71,6 +70,18 @@ func (x *Txn) Commit() {
 		}
 	}
 	x.s.append(x.txn)
+}
+
+// Unlogged deletes a row without a trace in the log, as the action of a foreign key does. It panics if it is not there.
+func (s *Source) Unlogged(n schema.Name, r ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tables[n]
+	k := keyText(t.shape, r)
+	if _, ok := t.rows[k]; !ok {
+		panic(fmt.Sprintf("sourcetest: table %s does not have %q", n, r))
+	}
+	delete(t.rows, k)
 }
 
 // append puts a transaction into the log. The caller holds mu.

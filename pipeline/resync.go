@@ -1,0 +1,169 @@
+package pipeline
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/cdcsync/cdcsync/e2e/fault"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink"
+)
+
+// Resync notes that the next start is to drop what the sink has of some tables, named as at the source, and to copy them
+// anew. It is for a time when no daemon runs. All of the tables are noted, or none.
+func (s *Store) Resync(ctx context.Context, names []schema.Name) error {
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		c, err := load(ctx, tx)
+		if err != nil {
+			return err
+		}
+		changes, err := records[changeRecord](ctx, tx, "SELECT id, doc, sum FROM changes", func(r *changeRecord, id int64) { r.id = id })
+		if err != nil {
+			return fmt.Errorf("load changes: %w", err)
+		}
+		for _, n := range names {
+			if err := c.resync(ctx, tx, n, changes); err != nil {
+				return fmt.Errorf("table %s: %w", n, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("note what to copy anew: %w", err)
+	}
+	return nil
+}
+
+func (c *checkpoint) resync(ctx context.Context, tx *sql.Tx, n schema.Name, changes []changeRecord) error {
+	i := slices.IndexFunc(c.tables, func(r tableRecord) bool { return r.Name == n })
+	switch {
+	case i < 0:
+		return fmt.Errorf("it is not one of the pipeline's; cdcsync state FILE shows them")
+	case c.tables[i].State == Dropped:
+		return fmt.Errorf("the source has dropped it: there is nothing to copy")
+	case c.tables[i].State != Stopped && !c.Copy:
+		return fmt.Errorf("it is %s, and the pipeline was started without copying the rows that were there: they would not come "+
+			"back; set scan.startup.mode: initial and resync all", c.tables[i].State)
+	}
+	if err := settled(n, c.changes); err != nil {
+		return err
+	}
+	if err := forgetChanges(ctx, tx, n, c.changes, changes); err != nil {
+		return err
+	}
+	r := &c.tables[i]
+	r.Resync = true
+	if r.State != Stopped { // the shape is the one at the position: the log leads on from there
+		r.State, r.Progress, r.Epoch, r.Ahead, r.Rows, r.Chunks = Copying, nil, 0, "", 0, 0
+	}
+	if err := forget(ctx, tx, n); err != nil {
+		return err
+	}
+	return putTable(ctx, tx, r)
+}
+
+// settled refuses a table that has changed its name past the checkpoint: which rows the sink has under which name is
+// known after the next start only.
+func settled(n schema.Name, open []changeRecord) error {
+	for _, ch := range open {
+		if ch.Before != ch.After && (ch.Before == n || ch.After == n) {
+			return fmt.Errorf("its newest change (%s) is not saved yet: run the pipeline once, stop it and try again", ch.Statement)
+		}
+	}
+	return nil
+}
+
+// forgetChanges deletes the changes of a table that the new copy has from the start, or has to make again: those that are
+// past the position, and those that the sink has never made.
+func forgetChanges(ctx context.Context, tx *sql.Tx, n schema.Name, open, all []changeRecord) error {
+	for _, ch := range all {
+		past := slices.ContainsFunc(open, func(o changeRecord) bool { return o.id == ch.id })
+		if ch.Before != n && ch.After != n || ch.Applied && !past {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM changes WHERE id = ?", ch.id); err != nil {
+			return fmt.Errorf("forget change %d: %w", ch.id, err)
+		}
+	}
+	return nil
+}
+
+// anew drops what the sink has of the tables that are to be copied anew, and makes them again in the shape that is in
+// force at the position. It is done again after a crash, until the store knows that it was done: no row has come yet.
+// Tables that have stopped have no such shape. They are found again by newcomers.
+func (a *attempt) anew(ctx context.Context, c *checkpoint) error {
+	var ts []*table
+	var ask []schema.Name
+	for _, t := range a.sorted() {
+		if t.Resync && t.Sink != (schema.Name{}) {
+			ts, ask = append(ts, t), append(ask, t.Sink)
+		}
+	}
+	if len(ts) == 0 {
+		return nil
+	}
+	marks, err := a.p.Sink.Marks(ctx, ask)
+	if err != nil {
+		return fmt.Errorf("read marks: %w", err)
+	}
+	for _, t := range ts {
+		if m := marks[t.Sink]; m.Run >= c.Run {
+			return fencedBy(t.Sink, m, c)
+		}
+		if err := a.remake(ctx, t); err != nil {
+			return err
+		}
+	}
+	sv := &save{}
+	for _, t := range ts {
+		sv.tables, t.dirty = append(sv.tables, &t.tableRecord), false
+	}
+	if err := a.p.states.save(ctx, sv); err != nil {
+		return fmt.Errorf("save tables: %w", err)
+	}
+	fault.Point("pipeline.after-resync")
+	return nil
+}
+
+// remake drops and creates one table.
+func (a *attempt) remake(ctx context.Context, t *table) error {
+	fault.Point("pipeline.before-resync")
+	err := a.p.Sink.Evolve(ctx, &schema.Change{Before: &schema.Table{Name: t.Sink}})
+	if err == nil && t.follows() {
+		fault.Point("pipeline.amid-resync")
+		err = a.p.Sink.Evolve(ctx, &schema.Change{After: renamed(t.shape, t.Sink)})
+	}
+	stops, rest := tableErrors(err)
+	switch {
+	case rest != nil:
+		return fmt.Errorf("make %s anew: %w", t.Sink, err)
+	case len(stops) > 0:
+		t.Resync = false
+		t.stop(a.at, stops[0].Err)
+		return nil
+	case t.follows():
+		t.Resync, t.dirty = false, true
+		t.tally.set(&t.tableRecord)
+	}
+	a.remade[t.Sink] = true
+	a.p.Log.Info("dropped from the sink, to be copied anew", "pipeline", a.p.Name, "table", t.Name, "sink", t.Sink)
+	return nil
+}
+
+// revives says that tables that have stopped wait to be copied anew.
+func (a *attempt) revives() bool {
+	for _, t := range a.tables {
+		if t.Resync {
+			return true
+		}
+	}
+	return false
+}
+
+// fencedBy is the error of a mark that a later start has made.
+func fencedBy(n schema.Name, m sink.Mark, c *checkpoint) error {
+	return fmt.Errorf("table %s in the sink was written by run %d, and this state is at run %d: another daemon writes the same "+
+		"tables, or the state is an old copy: %w", n, m.Run, c.Run, sink.ErrFenced)
+}
