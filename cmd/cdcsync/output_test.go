@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,6 +145,7 @@ func TestState_Text(t *testing.T) {
 		Tables: []pipeline.SavedTable{
 			{Source: orders, Sink: &lake, State: pipeline.Following, Rows: 20000, Chunks: 3, Columns: 5, Shape: 1, Epoch: 17},
 			{Source: pipeline.SavedName{Namespace: "shop", Table: "log"}, State: pipeline.Stopped, Reason: "no key", StoppedAt: "p:3"},
+			{Source: pipeline.SavedName{Namespace: "shop", Table: "tag"}, State: pipeline.Copying, Resync: true, Shape: 1},
 		},
 		Changes: []pipeline.SavedChange{{At: at, Table: orders, State: "applied", Statement: "ALTER TABLE\n orders ADD x int"}, {At: at, Table: orders}},
 	})
@@ -156,8 +158,11 @@ commit    17
 TABLE        SINK         STATE      COPIED  CHUNKS  COLUMNS  SHAPE  COMMIT
 shop.orders  lake.orders  following  20,000  3       5        v1     17
 shop.log     -            stopped    0       0       0        v0     0
+shop.tag     -            copying    0       0       0        v1     0
 
 shop.log stopped at p:3: no key
+
+shop.tag is dropped from the sink and copied anew by the next run
 
 SCHEMA CHANGES
 2026-11-21 10:00:00  shop.orders  applied  ALTER TABLE orders ADD x int
@@ -167,21 +172,17 @@ SCHEMA CHANGES
 	}
 }
 
-func TestChosen_OnlyStopped(t *testing.T) {
+func TestChosen_ByNameAtTheSource(t *testing.T) {
 	all := []pipeline.SavedTable{
 		{Source: pipeline.SavedName{Namespace: "shop", Table: "a"}, State: pipeline.Stopped},
-		{Source: pipeline.SavedName{Namespace: "shop", Table: "b"}, State: pipeline.Following},
+		{Source: pipeline.SavedName{Namespace: "shop", Table: "b.c"}, State: pipeline.Following},
 	}
-	if got, err := chosen(all, []string{"shop.a"}); err != nil || len(got) != 1 {
-		t.Errorf("got %v, %v", got, err)
+	got, err := chosen(all, []string{"shop.a", "shop.b.c"})
+	if want := []schema.Name{{Namespace: "shop", Table: "a"}, {Namespace: "shop", Table: "b.c"}}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
-	if got, err := chosen(all, nil); err != nil || len(got) != 2 {
-		t.Errorf("got %v, %v, want all", got, err)
-	}
-	for name, want := range map[string]string{"shop.b": "is following", "shop.c": "is not one of the pipeline's"} {
-		if _, err := chosen(all, []string{name}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v, want %q", name, err, want)
-		}
+	if _, err := chosen(all, []string{"shop.a", "shop.c"}); err == nil || !strings.Contains(err.Error(), "shop.c is not one of the pipeline's") {
+		t.Errorf("got %v, want that shop.c is not known", err)
 	}
 }
 

@@ -12,9 +12,10 @@ import (
 
 func resyncCommand() *command {
 	return &command{
-		name: "resync", args: "FILE TABLE... | FILE --all", summary: "drop sink tables so that the next run copies them anew",
-		detail: "TABLE is named as at the source, and is one that has stopped. --all drops every table of the pipeline and its state:\n" +
-			"for a source that no longer has the log. The pipeline must not be running. Files of dropped tables stay.",
+		name: "resync", args: "FILE TABLE... | FILE --all", summary: "have the next run drop sink tables and copy them anew",
+		detail: "TABLE is named as at the source. It has stopped, or it is one that somebody changed in the sink; the others flow on.\n" +
+			"--all drops every table of the pipeline and its state at once: for a source that no longer has the log. The pipeline\n" +
+			"must not be running. Files of dropped tables stay.",
 		flags: func(c *call) { c.flags.BoolVar(&c.all, "all", false, "all tables, and the state") },
 		run:   runResync,
 	}
@@ -36,49 +37,55 @@ func runResync(ctx context.Context, a *app, c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	tables, err := chosen(saved.Tables, names)
-	if err != nil {
-		return err
-	}
-	store, err := pipeline.OpenStore(ctx, j.stateDir, j.name) // for its lock
+	store, err := pipeline.OpenStore(ctx, j.stateDir, j.name) // for its lock, too
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := j.dropTables(ctx, a, tables); err != nil {
+	if !c.all {
+		return a.resyncTables(ctx, store, saved.Tables, names)
+	}
+	if err := j.dropTables(ctx, a, saved.Tables); err != nil {
 		return err
 	}
-	if c.all {
-		if err := removeState(saved.File); err != nil {
-			return err
-		}
+	if err := removeState(saved.File); err != nil {
+		return err
 	}
 	fmt.Fprintln(a.out, "the next run copies what was dropped")
+	return nil
+}
+
+// resyncTables notes which tables the next run copies anew.
+func (a *app) resyncTables(ctx context.Context, store *pipeline.Store, all []pipeline.SavedTable, names []string) error {
+	found, err := chosen(all, names)
+	if err != nil {
+		return err
+	}
+	if err := store.Resync(ctx, found); err != nil {
+		return err
+	}
+	for _, n := range found {
+		fmt.Fprintln(a.out, "the next run drops what the sink has of", n, "and copies it anew")
+	}
 	return nil
 }
 
 // maxTables is more than anybody types.
 const maxTables = 100_000
 
-// chosen finds tables by the names that they have at the source; no names are all tables.
-func chosen(all []pipeline.SavedTable, names []string) ([]pipeline.SavedTable, error) {
-	if len(names) == 0 {
-		return all, nil
-	}
-	byName := map[string]pipeline.SavedTable{}
+// chosen finds tables by the names that they have at the source.
+func chosen(all []pipeline.SavedTable, names []string) ([]schema.Name, error) {
+	byName := map[string]schema.Name{}
 	for _, t := range all {
-		byName[schema.Name(t.Source).String()] = t
+		byName[schema.Name(t.Source).String()] = schema.Name(t.Source)
 	}
-	var found []pipeline.SavedTable
+	var found []schema.Name
 	for _, name := range names {
-		t, ok := byName[name]
-		switch {
-		case !ok:
+		n, ok := byName[name]
+		if !ok {
 			return nil, fmt.Errorf("table %s is not one of the pipeline's; cdcsync state FILE shows them", name)
-		case t.State != pipeline.Stopped:
-			return nil, fmt.Errorf("table %s is %s: it needs no resync; only tables that have stopped are copied anew", name, t.State)
 		}
-		found = append(found, t)
+		found = append(found, n)
 	}
 	return found, nil
 }

@@ -83,7 +83,9 @@ func printSavedTables(w io.Writer, tables []pipeline.SavedTable) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\tv%d\t%d\n", schema.Name(t.Source), to, t.State, thousands(t.Rows), t.Chunks, t.Columns, t.Shape, t.Epoch)
 	}
 	for _, t := range tables {
-		if t.State == pipeline.Stopped {
+		if t.Resync {
+			fmt.Fprintf(w, "\n%s is dropped from the sink and copied anew by the next run\n", schema.Name(t.Source))
+		} else if t.State == pipeline.Stopped {
 			fmt.Fprintf(w, "\n%s stopped at %s: %s\n", schema.Name(t.Source), t.StoppedAt, t.Reason)
 		}
 	}
