@@ -9,7 +9,7 @@ import (
 // TestRun_Crashes lets several processes in a row die, each at any of its operations: what one of them left behind may
 // matter to the one after the next.
 func TestRun_Crashes(t *testing.T) {
-	rounds := 400
+	rounds := 200
 	if testing.Short() {
 		rounds = 40
 	}
