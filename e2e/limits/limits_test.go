@@ -37,7 +37,7 @@ func wait(t *testing.T, p *e2e.Pipeline, d *e2e.Daemon, timeout time.Duration, w
 			t.Fatalf("cdcsync ended with code %d before %s:\n%s", d.ExitCode(), what, p.Log(30))
 		}
 		if time.Since(began) > timeout {
-			t.Fatalf("not within %v: %s:\n%s", timeout, what, p.Log(30))
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 	return time.Since(began)

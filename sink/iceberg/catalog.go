@@ -2,7 +2,9 @@ package iceberg
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net/url"
@@ -109,8 +111,21 @@ func (s *Sink) location(n schema.Name) string {
 	return loc
 }
 
-// folder spells a name so that it is one folder, and the same in a path and in a URL.
+// maxFolder leaves room, in the 255 bytes that a file system takes, for a partition's "name=value" and for an id.
+const maxFolder = 120
+
+// folder spells a name so that it is one folder, and the same in a path and in a URL. A name whose spelling is too long
+// for a file system, as many letters of other scripts make it, is cut, and told apart by a hash of the whole.
 func folder(name string) string {
+	spelled := escape(name)
+	if len(spelled) <= maxFolder {
+		return spelled
+	}
+	hash := sha256.Sum256([]byte(name))
+	return spelled[:maxFolder-17] + "-" + hex.EncodeToString(hash[:8])
+}
+
+func escape(name string) string {
 	var b strings.Builder
 	for _, c := range []byte(name) {
 		switch {
