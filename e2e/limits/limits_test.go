@@ -6,6 +6,7 @@ package limits
 
 import (
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,10 +131,33 @@ func mb(bytes int64) int64 { return bytes >> 20 }
 func quoted(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
 // running is the peak memory of a program that may end meanwhile; then it is 0.
-func running(t *testing.T, d *e2e.Daemon) int64 {
+func running(t *testing.T, p *e2e.Pipeline) int64 {
 	t.Helper()
-	if d.Ended(0) {
+	pid, err := os.ReadFile(filepath.Join(p.Dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile("/proc/" + string(pid) + "/status")
+	if err != nil {
 		return 0
 	}
-	return d.RSS(t)
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kb int64
+	if _, err := fmt.Sscan(rest, &kb); err != nil { // a process that has ended has no memory
+		return 0
+	}
+	return kb << 10
+}
+
+// stored spells a database's name as the SQL catalog stores it: one with dots is not several namespaces.
+func stored(t *testing.T, database string) string {
+	t.Helper()
+	if !strings.Contains(database, ".") {
+		return database
+	}
+	text, err := json.Marshal([]string{database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "__iceberg_namespace_v1__:" + string(text)
 }

@@ -70,13 +70,16 @@ func TestMemory_Flat(t *testing.T) {
 		began := time.Now()
 		d := p.Run(t)
 		for !d.Ended(20 * time.Millisecond) {
-			peak[rows] = max(peak[rows], running(t, d))
+			peak[rows] = max(peak[rows], running(t, p))
 			if time.Since(began) > 5*time.Minute {
 				t.Fatal("the snapshot does not end")
 			}
 		}
 		if d.ExitCode() != 0 {
 			t.Fatalf("cdcsync ended with code %d:\n%s", d.ExitCode(), p.Log(30))
+		}
+		if peak[rows] == 0 {
+			t.Fatal("no memory was read")
 		}
 		t.Logf("%d rows in %v, peak RSS %d MB", rows, time.Since(began), mb(peak[rows]))
 		if rows == small {
