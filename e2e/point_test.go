@@ -46,6 +46,23 @@ func points(t *testing.T) (names, failing []string) {
 	return slices.Compact(names), slices.Compact(failing)
 }
 
+// orderResync lets a pipeline copy its tables, and then asks for two of them anew.
+func orderResync(t *testing.T, p *Pipeline) {
+	t.Helper()
+	d := p.Run(t)
+	until(t, 30*time.Second, "a copied table", func() bool {
+		out, _, code := p.Command(t, "state")
+		return code == 0 && strings.Contains(out, "following")
+	})
+	if code := d.Terminate(t); code != 0 {
+		t.Fatalf("exit code %d after SIGTERM", code)
+	}
+	out, said, code := p.Command(t, "resync", p.Database+".hot", p.Database+".composite")
+	if code != 0 {
+		t.Fatalf("cdcsync resync: code %d: %s%s", code, out, said)
+	}
+}
+
 // TestKill9_Points kills a new pipeline at the first hit of each crash point, then at a later one, and lets each
 // operation that can fail do so, beside writers and schema changes. Each time all tables must be equal in the end. On
 // MySQL it tries a third of them, chosen by the seed; CDCSYNC_POINTS=1 tries all.
@@ -74,6 +91,9 @@ func TestKill9_Points(t *testing.T) {
 			t.Run(lives[0], func(t *testing.T) {
 				p := NewPipeline(t, s, db, Settings{"source.scan.incremental.snapshot.chunk.size": "100"})
 				load.Start()
+				if strings.Contains(lives[0], "resync") {
+					orderResync(t, p)
+				}
 				for _, fault := range lives {
 					d := p.Run(t, "CDCSYNC_FAULT="+fault, "CDCSYNC_FAULT_LOG="+hits)
 					if d.Ended(1500*time.Millisecond) && !d.Killed() {
