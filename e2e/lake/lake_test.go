@@ -137,3 +137,29 @@ func unlogged(t *testing.T, s *servers.Server, statement string) {
 		t.Error(err)
 	}
 }
+
+// TestResync_KeyChanged copies a table anew that another key has stopped; it was kept in the sink until then.
+func TestResync_KeyChanged(t *testing.T) {
+	s := servers.SharedMariaDB(t, "10.11")
+	db := s.Database(t)
+	change := shop(t, s, db)
+	p := e2e.NewPipeline(t, s, db, nil)
+	d := p.Run(t)
+	p.Equal(t, 30*time.Second, "orders")
+	s.Exec(t, "ALTER TABLE "+db+".orders MODIFY note VARCHAR(40) NOT NULL, DROP PRIMARY KEY, ADD PRIMARY KEY (id, note)", "INSERT INTO "+db+".orders VALUES (2000, 'a'), (2000, 'b')")
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(command(t, p, "state"), " stopped at "); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the table has not stopped: %s", command(t, p, "state"))
+		}
+	}
+	d.Terminate(t)
+	command(t, p, "resync", db+".orders")
+	d = p.Run(t)
+	p.Equal(t, 30*time.Second, "orders")
+	change()
+	p.Equal(t, 30*time.Second, "orders")
+	d.Terminate(t)
+	if state := command(t, p, "state"); strings.Contains(state, "anew") || strings.Contains(state, "applying") || !strings.Contains(state, "following") {
+		t.Errorf("state says %s", state)
+	}
+}
