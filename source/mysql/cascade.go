@@ -35,7 +35,7 @@ func (k *cascade) mend() string {
 // refusal is why the table is not captured.
 func (k *cascade) refusal() error {
 	return fmt.Errorf("%s: the server changes rows of the table by itself and does not log that, so the copy would keep rows that are gone, or old values: "+
-		"%s or accept it with foreign-key.cascades: warn", k, k.mend())
+		"%s, or accept it with foreign-key.cascades: warn", k, k.mend())
 }
 
 // foreignKey is a line of SHOW CREATE TABLE: name, parent, rules. Lines of columns begin with the column's name.
