@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/e2e/verify"
 )
 
 // size is a number from the environment.
@@ -83,7 +84,7 @@ func run(b *testing.B, t task) (tally, cost) {
 		b.Fatalf("%+v: %v: %s", t, err, out.Bytes())
 	}
 	c := spent(cmd, time.Since(began))
-	c.rss = got.RSS
+	c.rss, got.Dir = got.RSS, t.Dir
 	return got, c
 }
 
@@ -197,8 +198,17 @@ func BenchmarkBinlog(b *testing.B) {
 	many.Iceberg, one.Iceberg = true, true
 	got, c = run(b, one)
 	report("binlog-iceberg", changes, got.Elapsed, c, 100_000)
+	l.equal(b, one, got)
 	got, c = run(b, many)
 	report("binlog-iceberg-many", changes, got.Elapsed, c, 100_000)
+	l.equal(b, many, got)
+}
+
+// equal fails if what a task has written is not what the source has: rows that are lost are written fast.
+func (l *lab) equal(b *testing.B, t task, got tally) {
+	b.Helper()
+	r := verify.Same(b, got.Dir+"/warehouse/catalog.db", t.Database+".narrow", l.Server, t.Database+".narrow")
+	fmt.Printf("bench %s-verified rows=%d differences=%d\n", t.Database, r.SourceRows, r.Differences)
 }
 
 // oneRow writes changes of one row each, ten to a transaction: half inserts, a quarter updates, a quarter deletes.

@@ -47,6 +47,7 @@ type tally struct {
 	Elapsed time.Duration // from the start to the last commit
 	First   time.Duration // from the start to the first commit that has rows
 	RSS     int64         // the largest resident memory, in bytes; that of os.ProcessState counts the parent's in
+	Dir     string        // of the task
 }
 
 const childVariable = "CDCSYNC_BENCH_TASK"
@@ -109,7 +110,7 @@ func do(t task) error {
 	if err != nil {
 		return err
 	}
-	out, err := json.Marshal(tally{c.changes.Load(), c.images.Load(), c.last, c.first, rss})
+	out, err := json.Marshal(tally{Changes: c.changes.Load(), Images: c.images.Load(), Elapsed: c.last, First: c.first, RSS: rss})
 	fmt.Printf("%s\n", out)
 	return err
 }
