@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"syscall"
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/catalog"
@@ -200,7 +201,8 @@ func (s *Sink) create(ctx context.Context, t *schema.Table) error {
 	if errors.Is(err, catalog.ErrTableAlreadyExists) {
 		return fmt.Errorf("%w: create table %s: somebody else did at the same time: %w", sink.ErrTransient, t.Name, err)
 	}
-	if errors.Is(err, iceberg.ErrInvalidSchema) || errors.Is(err, iceberg.ErrInvalidArgument) {
+	if errors.Is(err, iceberg.ErrInvalidSchema) || errors.Is(err, iceberg.ErrInvalidArgument) ||
+		errors.Is(err, syscall.ENAMETOOLONG) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTDIR) {
 		return tableError(t.Name, fmt.Errorf("create Iceberg table: %w", err))
 	}
 	if err != nil {
