@@ -22,7 +22,7 @@ def mysql_kind(t):
         return "int", "{}"
     exact = {
         "decimal": ("decimal", "CAST({} AS CHAR)"),
-        "float": ("real", "CAST({} AS DOUBLE)"),
+        "float": ("real", "{}+0e0"),  # a double: the text of a FLOAT has six digits only
         "double": ("real", "{}"),
         "bit": ("bit", "{}+0"),
         "json": ("json", "{}"),
