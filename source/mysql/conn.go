@@ -45,15 +45,15 @@ func (c *conn) quit() {
 // guard runs a step of the protocol, which ends early when ctx does. The connection is broken by any error but the
 // server's own.
 func (c *conn) guard(ctx context.Context, step func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.nc.SetDeadline(time.Unix(1, 0)) })
 	err := step()
 	if !stop() {
 		c.broken = true
 		if err != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		return nil
 	}
@@ -83,6 +83,10 @@ func classify(e *sqlError) error {
 	return e
 }
 
+// answerTime is how long a query may take that is not a chunk: the catalog of many thousand tables takes a minute at the
+// worst. A connection whose other end has gone silent is given up after it.
+const answerTime = 2 * time.Minute
+
 // exec runs a statement that has no rows.
 func (c *conn) exec(ctx context.Context, sql string) error {
 	_, err := c.query(ctx, sql)
@@ -91,6 +95,9 @@ func (c *conn) exec(ctx context.Context, sql string) error {
 
 // query runs a statement of which few rows are expected, and returns them as text, NULL as "".
 func (c *conn) query(ctx context.Context, sql string) (rows [][]string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime,
+		fmt.Errorf("%w: the server has not answered for %v", source.ErrTransient, answerTime))
+	defer cancel()
 	err = c.guard(ctx, func() error {
 		c.begin(comQuery)
 		c.out = append(c.out, sql...)
