@@ -3,6 +3,7 @@ package binlog
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -38,8 +39,9 @@ type assembler struct {
 
 	out      []source.Event
 	outBytes int
-	moved    bool // pos is past what out and the events before it say
-	unplaced bool // the server was told GTIDs only, and has not yet said where in its log that is
+	moved    bool  // pos is past what out and the events before it say
+	beat     int64 // when the server last said that it had nothing newer, microseconds; 0: rows came since
+	unplaced bool  // the server was told GTIDs only, and has not yet said where in its log that is
 }
 
 // A table is one captured table.
@@ -114,6 +116,7 @@ func (a *assembler) rare(e *event) error {
 		return a.rotate(e)
 	case replication.HEARTBEAT_EVENT, replication.HEARTBEAT_LOG_EVENT_V2:
 		a.unplaced = a.unplaced && a.txn.phase != idle
+		a.beat = time.Now().UnixMicro() // the server has nothing newer: a reader lags no more than this
 		a.progress(e.stop)
 	case replication.FORMAT_DESCRIPTION_EVENT:
 		clear(a.ids)
@@ -328,7 +331,7 @@ func (a *assembler) commit(stop uint64) error {
 
 // boundary delivers the position.
 func (a *assembler) boundary(time int64) {
-	a.moved = false
+	a.moved, a.beat = false, 0
 	a.text = a.pos.appendText(a.text[:0])
 	a.out = append(a.out, source.Event{Commit: source.Position(a.text), Seq: a.pos.Seq(), Time: time})
 }
@@ -336,7 +339,7 @@ func (a *assembler) boundary(time int64) {
 // flush delivers the position if it is past the last one that was delivered.
 func (a *assembler) flush() {
 	if a.moved {
-		a.boundary(0)
+		a.boundary(a.beat)
 	}
 }
 

@@ -193,6 +193,7 @@ func TestStream_Idle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var last source.Event
 			for range 3 {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 				ev, err := stream.Next(ctx)
@@ -203,6 +204,10 @@ func TestStream_Idle(t *testing.T) {
 				for back, err := binlog.ParsePosition(ev.Commit); err != nil || back.Seq() != ev.Seq; {
 					t.Fatalf("position %s: %v, seq %d", ev.Commit, err, ev.Seq)
 				}
+				last = ev
+			}
+			if age := time.Since(time.UnixMicro(last.Time)); age < 0 || age > 5*time.Second {
+				t.Errorf("a heartbeat is %v old: the reader would seem to lag", age)
 			}
 			if err := stream.Close(); err != nil {
 				t.Error(err)

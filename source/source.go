@@ -43,7 +43,7 @@ type Event struct {
 	Txn     TxnID              // with Rows and Schema: the transaction they belong to
 	Commit  Position           // if set: resuming here repeats nothing and skips nothing
 	Seq     uint64             // with Commit: where that is in the log; Seqs of earlier rows are below it, of later ones not
-	Time    int64              // with Commit: when the source committed, microseconds since the epoch; 0 unknown
+	Time    int64              // with Commit: when the source committed, or said that it had nothing newer; microseconds since the epoch; 0 unknown
 }
 
 // Copied says how far the snapshot of a table has come. Only package snapshot makes it, and reads Progress.
