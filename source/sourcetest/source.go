@@ -28,13 +28,14 @@ type Row []string
 
 // A Source is a database in memory. Its methods may be called concurrently.
 type Source struct {
-	mu      sync.Mutex // guards all below
-	tables  map[schema.Name]*table
-	log     []txn
-	steps   []func(*Source)
-	grown   chan struct{} // closed and replaced when the log grows
-	start   source.Start
-	refused []*schema.TableError
+	mu       sync.Mutex // guards all below
+	tables   map[schema.Name]*table
+	log      []txn
+	steps    []func(*Source)
+	stepping int           // steps that are running
+	grown    chan struct{} // closed and replaced when the log grows
+	start    source.Start
+	refused  []*schema.TableError
 
 	operations, left int
 	failure          error
@@ -97,7 +98,7 @@ func (s *Source) Script(steps ...func(*Source)) {
 func (s *Source) Done() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.steps) == 0
+	return len(s.steps) == 0 && s.stepping == 0
 }
 
 // Fail makes the n-th operation from now (1: the next) fail once with err. Operations are the calls of Tables, Start,

@@ -90,8 +90,12 @@ func (st *stream) read() (grown chan struct{}, err error) {
 	}
 	step := s.steps[0]
 	s.steps = s.steps[1:]
+	s.stepping++
 	s.mu.Unlock()
 	step(s)
+	s.mu.Lock()
+	s.stepping--
+	s.mu.Unlock()
 	return nil, nil
 }
 
