@@ -73,6 +73,8 @@ const (
 type txn struct {
 	phase  phase
 	id     source.TxnID
+	origin schema.Origin
+	orders uint32 // changes of captured tables so far
 	gtid   GTID
 	time   int64
 	items  []source.Event
@@ -257,6 +259,8 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 		if err != nil {
 			return err
 		}
+		a.txn.orders++
+		t.batch.Number(a.txn.orders, re.images)
 		if a.packed.last != 0 {
 			for i := t.batch.Len() - re.images; i < t.batch.Len(); i++ {
 				t.batch.Seqs[i] = a.packed.take()
@@ -276,6 +280,7 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 // begin opens a batch for the rows of a table in the current transaction.
 func (a *assembler) begin(t *table) {
 	t.batch, t.filled = row.New(t.shape), 0
+	t.batch.Origin = a.txn.origin
 	a.txn.items = append(a.txn.items, source.Event{Rows: t.batch, Txn: a.txn.id})
 	a.txn.open = append(a.txn.open, t)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
+
+	"github.com/cdcsync/cdcsync/schema"
 )
 
 // A savepoint is where in the log a transaction set one.
@@ -33,6 +35,7 @@ func (a *assembler) start(e *event) error {
 	a.txn.phase = named
 	a.txn.id.Seq = a.seq(e.start)
 	a.txn.time = int64(e.time) * second
+	a.txn.origin = schema.Origin{Seq: a.txn.id.Seq, File: a.pos.File, ServerID: e.server}
 	return nil
 }
 
@@ -86,6 +89,8 @@ func (a *assembler) taggedGTID(e *event) (err error) {
 func (a *assembler) name(g GTID) {
 	a.txn.gtid = g
 	a.txn.id.Server, a.txn.id.Tag, a.txn.id.Number = g.Server, g.Tag, g.Number
+	o := &a.txn.origin
+	o.Server, o.Tag, o.Domain, o.Number = g.Server, g.Tag, g.Domain, g.Number
 }
 
 // standalone is MariaDB's flag of a group of one statement, without an event that ends it.
@@ -151,6 +156,9 @@ func (a *assembler) beginQuery(e *event) error {
 		}
 	}
 	a.txn.phase = begun
+	if len(e.body) >= 4 {
+		a.txn.origin.Thread = u32(e.body)
+	}
 	return nil
 }
 
@@ -203,6 +211,12 @@ func (a *assembler) undo(e *event, seq uint64) error {
 				n--
 			}
 			b.Truncate(n)
+		}
+	}
+	a.txn.orders = 0
+	for _, it := range a.txn.items {
+		if it.Rows != nil && it.Rows.Len() > 0 {
+			a.txn.orders = max(a.txn.orders, it.Rows.Orders[it.Rows.Len()-1])
 		}
 	}
 	return nil

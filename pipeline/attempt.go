@@ -50,24 +50,25 @@ type attempt struct {
 	shapes map[*schema.Table]*table
 
 	// The newest boundary read, and what has come after it.
-	at      source.Position
-	seq     uint64
-	time    int64
-	inTxn   bool // log rows or a schema change: the transaction is not whole yet
-	inChunk bool // snapshot rows whose progress is not known yet
-	open    *txn // being filled; nil: nothing since the last cut
-	running *txn // handed to commit most recently
-	due     bool // the interval is over: rows are cut at the next boundary
-	lastCut time.Time
-	saved   source.Position           // by the newest cut
-	changes []*changeRecord           // delivered again or made, and not covered by a cut yet
-	earlier map[string]*changeRecord  // in the store, past the checkpoint, by key
-	late    map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name
-	remade  map[schema.Name]bool      // dropped from the sink by this attempt, to be copied anew; by the sink's name
-	gone    []schema.Name             // records to delete with the next cut
-	moved   bool                      // a table has another name since the last boundary
-	copying int                       // tables
-	wake    chan struct{}             // cap 1: for the pacer
+	at       source.Position
+	seq      uint64
+	time     int64
+	inTxn    bool // log rows or a schema change: the transaction is not whole yet
+	inChunk  bool // snapshot rows whose progress is not known yet
+	open     *txn // being filled; nil: nothing since the last cut
+	running  *txn // handed to commit most recently
+	due      bool // the interval is over: rows are cut at the next boundary
+	lastCut  time.Time
+	saved    source.Position           // by the newest cut
+	changes  []*changeRecord           // delivered again or made, and not covered by a cut yet
+	earlier  map[string]*changeRecord  // in the store, past the checkpoint, by key
+	late     map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name
+	remade   map[schema.Name]bool      // dropped from the sink by this attempt, to be copied anew; by the sink's name
+	gone     []schema.Name             // records to delete with the next cut
+	moved    bool                      // a table has another name since the last boundary
+	copying  int                       // tables
+	renewing int                       // tables whose new copy is under way, or is whole and not known to be so in the sink
+	wake     chan struct{}             // cap 1: for the pacer
 }
 
 // A txn is a transaction of the sink, and what its commit will save.

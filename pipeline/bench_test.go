@@ -64,6 +64,7 @@ type nullSink struct{}
 func (nullSink) Marks(context.Context, []schema.Name) (map[schema.Name]sink.Mark, error) {
 	return nil, nil
 }
+func (nullSink) Start(context.Context, uint64) error                     { return nil }
 func (nullSink) Evolve(context.Context, *schema.Change) error            { return nil }
 func (nullSink) Begin(context.Context) (sink.Txn, error)                 { return nullSink{}, nil }
 func (nullSink) Close() error                                            { return nil }

@@ -136,11 +136,12 @@ func (a *attempt) refuse(e *schema.TableError) error {
 
 // sinkChange is c under the sink's names.
 func sinkChange(c *schema.Change, from, to schema.Name) *schema.Change {
-	s := &schema.Change{Before: renamed(c.Before, from), After: renamed(c.After, to), Edits: c.Edits, Statement: c.Statement}
+	s := *c
+	s.Before, s.After = renamed(c.Before, from), renamed(c.After, to)
 	if from == to {
 		s.Edits = slices.DeleteFunc(slices.Clone(c.Edits), func(e schema.Edit) bool { return e.Kind == schema.RenameTable })
 	}
-	return s
+	return &s
 }
 
 // makeChange has the sink make a change, with a note in the store before and after.
@@ -195,6 +196,7 @@ func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.N
 		if t.State == Copying {
 			a.copying--
 		}
+		a.giveUpCopy(t)
 	}
 	if c.After == nil {
 		t.State, t.shape, t.Shape, t.Progress = Dropped, nil, 0, nil

@@ -19,6 +19,9 @@ func (a *attempt) resume(ctx context.Context) error {
 		return fmt.Errorf("load checkpoint: %w", err)
 	}
 	a.number, a.next = c.Run, c.Next
+	if err := a.p.Sink.Start(ctx, a.number); err != nil {
+		return fmt.Errorf("begin run %d in the sink: %w", a.number, err)
+	}
 	if c.Position == "" {
 		return a.start(ctx)
 	}
@@ -95,8 +98,11 @@ func (a *attempt) ahead(t *table, p source.Position) error {
 
 // count counts the tables that are being copied.
 func (a *attempt) count() {
-	a.copying = 0
+	a.copying, a.renewing = 0, 0
 	for _, t := range a.tables {
+		if t.Renewing && t.follows() {
+			a.renewing++
+		}
 		if t.State == Copying {
 			a.copying++
 		}

@@ -90,9 +90,9 @@ func forgetChanges(ctx context.Context, tx *sql.Tx, n schema.Name, open, all []c
 	return nil
 }
 
-// anew drops what the sink has of the tables that are to be copied anew, and makes them again in the shape that is in
-// force at the position. It is done again after a crash, until the store knows that it was done: no row has come yet.
-// Tables that have stopped have no such shape. They are found again by newcomers.
+// anew tells the sink which tables are to be copied anew, in the shape that is in force at the position. It is told again
+// after a crash, until the store knows that it was: no row has come yet. Tables that have stopped have no such shape. They
+// are found again by newcomers.
 func (a *attempt) anew(ctx context.Context, c *checkpoint) error {
 	var ts []*table
 	var ask []schema.Name
@@ -127,13 +127,13 @@ func (a *attempt) anew(ctx context.Context, c *checkpoint) error {
 	return nil
 }
 
-// remake drops and creates one table.
+// remake begins the new copy of one table, if its shape is known.
 func (a *attempt) remake(ctx context.Context, t *table) error {
 	fault.Point("pipeline.before-resync")
-	err := a.p.Sink.Evolve(ctx, &schema.Change{Before: &schema.Table{Name: t.Sink}})
-	if err == nil && t.follows() {
+	var err error
+	if t.follows() {
+		err = a.p.Sink.Evolve(ctx, copyAnew(renamed(t.shape, t.Sink)))
 		fault.Point("pipeline.amid-resync")
-		err = a.p.Sink.Evolve(ctx, &schema.Change{After: renamed(t.shape, t.Sink)})
 	}
 	stops, rest := tableErrors(err)
 	switch {
@@ -144,11 +144,43 @@ func (a *attempt) remake(ctx context.Context, t *table) error {
 		t.stop(a.at, stops[0].Err)
 		return nil
 	case t.follows():
-		t.Resync, t.dirty = false, true
+		t.Resync, t.Renewing, t.dirty = false, true, true
 		t.tally.set(&t.tableRecord)
 	}
 	a.remade[t.Sink] = true
-	a.p.Log.Info("dropped from the sink, to be copied anew", "pipeline", a.p.Name, "table", t.Name, "sink", t.Sink)
+	a.p.Log.Info("to be copied anew", "pipeline", a.p.Name, "table", t.Name, "sink", t.Sink)
+	return nil
+}
+
+// copyAnew is the change that begins a new copy of a table.
+func copyAnew(t *schema.Table) *schema.Change {
+	return &schema.Change{Before: t, After: t, Edits: []schema.Edit{{Kind: schema.BeginCopy}}}
+}
+
+// renewed ends the new copies that have become whole: what the sink still has of the old rows goes. The commit that made
+// them whole is saved; a crash before the end of the copy is saved ends it again.
+func (a *attempt) renewed(ctx context.Context) error {
+	for _, t := range a.sorted() {
+		if !t.Renewing || t.State != Following {
+			continue
+		}
+		if err := a.flush(ctx); err != nil {
+			return err
+		}
+		fault.Point("pipeline.before-renewed")
+		s := renamed(t.shape, t.Sink)
+		err := a.p.Sink.Evolve(ctx, &schema.Change{Before: s, After: s, Edits: []schema.Edit{{Kind: schema.EndCopy}}})
+		fault.Point("pipeline.after-renewed")
+		stops, rest := tableErrors(err)
+		if rest != nil {
+			return fmt.Errorf("end the new copy of %s: %w", t.Sink, err)
+		}
+		a.giveUpCopy(t)
+		t.dirty = true
+		if len(stops) > 0 {
+			a.stopTable(t, stops[0].Err)
+		}
+	}
 	return nil
 }
 

@@ -139,6 +139,10 @@ func (m mortalStream) Next(ctx context.Context) (ev source.Event, err error) {
 	return ev, err
 }
 
+func (m mortalSink) Start(ctx context.Context, run uint64) error {
+	return m.p.do("start", sink.ErrTransient, func() error { return m.Sink.Start(ctx, run) })
+}
+
 func (m mortalSink) Marks(ctx context.Context, ns []schema.Name) (r map[schema.Name]sink.Mark, err error) {
 	err = m.p.do("marks", sink.ErrTransient, func() (err error) { r, err = m.Sink.Marks(ctx, ns); return err })
 	return r, err

@@ -84,7 +84,7 @@ func (a *attempt) enlist(found source.Discovered, strict bool) error {
 			found.Refused = append(found.Refused, err.(*schema.TableError)) //nolint:errorlint // made above
 			continue
 		}
-		t := a.add(tableRecord{Name: shape.Name, Sink: to, shape: shape})
+		t := a.add(tableRecord{Name: shape.Name, Sink: to, Renewing: a.remade[to], shape: shape})
 		t.progress(nil)
 		if !a.copies {
 			t.progress(snapshot.Followed())
@@ -146,7 +146,11 @@ func (a *attempt) create(ctx context.Context) error {
 		errs[t] = err
 		g.Go(func() error {
 			fault.Point("pipeline.before-evolve")
-			*err = a.p.Sink.Evolve(ctx, &schema.Change{After: renamed(t.shape, t.Sink)})
+			c := &schema.Change{After: renamed(t.shape, t.Sink)}
+			if t.Renewing {
+				c = copyAnew(c.After)
+			}
+			*err = a.p.Sink.Evolve(ctx, c)
 			fault.Point("pipeline.after-evolve")
 			return nil
 		})

@@ -47,7 +47,8 @@ type tableRecord struct {
 	Ahead    source.Position `json:"ahead,omitempty"` // the sink has its log rows up to here, which is past the checkpoint
 	Rows     int64           `json:"rows,omitempty"`  // copied by the snapshot
 	Chunks   int64           `json:"chunks,omitempty"`
-	Resync   bool            `json:"resync,omitempty"` // what the sink has of it is dropped at the next start, and it is copied anew
+	Resync   bool            `json:"resync,omitempty"`   // the next start is to copy it anew
+	Renewing bool            `json:"renewing,omitempty"` // it is being copied anew, or was, and the sink does not know yet that it is whole
 
 	shape   *schema.Table // loaded; on saving, put down when Shape is 0
 	touched []byte        // loaded, while the table is copied; the store has it in records of its own

@@ -70,13 +70,13 @@ func (t *table) sinkShape(shape *schema.Table) *schema.Table {
 	return t.to
 }
 
-// renamed returns a copy of shape with another name; the columns are shared.
+// renamed returns a copy of shape under the sink's name; the columns are shared.
 func renamed(shape *schema.Table, to schema.Name) *schema.Table {
 	if shape == nil || shape.Name == to {
 		return shape
 	}
 	s := *shape
-	s.Name = to
+	s.Source, s.Name = shape.Name, to
 	return &s
 }
 

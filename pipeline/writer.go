@@ -178,8 +178,17 @@ func (a *attempt) stopTable(t *table, reason error) {
 	if t.State == Copying {
 		a.copying--
 	}
+	a.giveUpCopy(t)
 	t.stop(a.at, reason)
 	a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", t.Name, "position", a.at, "err", reason)
+}
+
+// giveUpCopy notes that the new copy of a table, if there is one under way, will not be ended.
+func (a *attempt) giveUpCopy(t *table) {
+	if t.Renewing && t.follows() {
+		a.renewing--
+	}
+	t.Renewing = false
 }
 
 // boundary notes that all that has been read is whole, and cuts if it is time.
@@ -190,6 +199,11 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 		a.time = ev.Time
 	}
 	a.p.status.read(a.time, a.open == nil && !a.busy())
+	if a.renewing > 0 {
+		if err := a.renewed(ctx); err != nil {
+			return err
+		}
+	}
 	if a.bound && a.copying == 0 {
 		return a.end(ctx)
 	}

@@ -56,6 +56,8 @@ type Table struct {
 	Name    Name     `json:"name"`
 	Version uint32   `json:"version"` // 1 for the first shape known, +1 for each change
 	Columns []Column `json:"columns"`
+	// Source is the table's name at the source, if it is called otherwise here; see SourceName.
+	Source Name `json:"source,omitzero"`
 	// Key has the indexes of the key columns, in key order; empty when the table has no usable key.
 	Key []int `json:"key,omitempty"`
 }
@@ -64,6 +66,14 @@ type Table struct {
 // case, as MySQL does.
 func (t *Table) Column(name string) int {
 	return slices.IndexFunc(t.Columns, func(c Column) bool { return strings.EqualFold(c.Name, name) })
+}
+
+// SourceName is the name of the table at the source. Routes may give it another one in the sink.
+func (t *Table) SourceName() Name {
+	if t.Source == (Name{}) {
+		return t.Name
+	}
+	return t.Source
 }
 
 // String describes the shape in one line, for people: shop.orders v2 (id Int64, note String).
@@ -95,9 +105,13 @@ const (
 	RenameTable           // Before.Name became After.Name
 	TruncateTable
 	ChangeKey
+	// BeginCopy says that all rows are to come anew, and that those which are there are not to be trusted; EndCopy that they
+	// have come, and are durable. Between the two a sink may show the old rows. Only a pipeline makes them.
+	BeginCopy
+	EndCopy
 )
 
-var editNames = [...]string{"", "add column", "drop column", "rename column", "modify column", "move column", "rename table", "truncate table", "change key"}
+var editNames = [...]string{"", "add column", "drop column", "rename column", "modify column", "move column", "rename table", "truncate table", "change key", "begin copy", "end copy"}
 
 func (k EditKind) String() string {
 	if int(k) < len(editNames) {
@@ -127,6 +141,8 @@ type Change struct {
 	Before, After *Table
 	Edits         []Edit
 	Statement     string // as the source logged it; empty for the first shape seen
+	Origin        Origin // the transaction of the log that made it; zero for the first shape seen
+	Time          int64  // when that was committed, microseconds since the epoch; 0: not known
 }
 
 // Name is the table's name after the change, or its last one.

@@ -159,6 +159,8 @@ type counting struct {
 	first, last     time.Duration // commits never overlap
 }
 
+func (c *counting) Start(ctx context.Context, run uint64) error { return c.inner.Start(ctx, run) }
+
 func (c *counting) Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]sink.Mark, error) {
 	return c.inner.Marks(ctx, tables)
 }
@@ -227,6 +229,7 @@ type dropping struct{}
 func (dropping) Marks(context.Context, []schema.Name) (map[schema.Name]sink.Mark, error) {
 	return nil, nil
 }
+func (dropping) Start(context.Context, uint64) error          { return nil }
 func (dropping) Evolve(context.Context, *schema.Change) error { return nil }
 func (dropping) Begin(context.Context) (sink.Txn, error)      { return new(droppingTxn), nil }
 func (dropping) Close() error                                 { return nil }

@@ -29,6 +29,16 @@ func New(t *schema.Table) *Batch {
 	return b
 }
 
+// Number gives the newest n rows the number of a change; all rows of the batch get one, or none.
+func (b *Batch) Number(order uint32, n int) {
+	if b.Orders == nil {
+		b.Orders = b.spare[:0]
+	}
+	for range n {
+		b.Orders = append(b.Orders, order)
+	}
+}
+
 // reset empties the vector and gives it one of the two forms, keeping the memory of both.
 func (v *Vector) reset(fixed bool) {
 	v.Words, v.Data = v.Words[:0], v.Data[:0]
@@ -56,12 +66,15 @@ func (b *Batch) Free() {
 	if !ok {
 		return
 	}
-	b.Table = nil
+	b.Table, b.Origin = nil, schema.Origin{}
+	if b.Orders != nil {
+		b.spare, b.Orders = b.Orders[:0], nil
+	}
 	pool.(*sync.Pool).Put(b)
 }
 
 func (b *Batch) capacity() int {
-	n := cap(b.Ops) * 17
+	n := cap(b.Ops)*17 + 4*max(cap(b.Orders), cap(b.spare))
 	for i := range b.Cols {
 		v := &b.Cols[i]
 		n += 8*cap(v.Words) + cap(v.Data) + 4*cap(v.Offsets)

@@ -49,7 +49,14 @@ type Batch struct {
 	Ops   []Op
 	Seqs  []uint64 // total order of the log, the same on every replay (invariant I10)
 	Times []int64  // commit time, microseconds since the epoch
-	Cols  []Vector // one for each of Table.Columns
+	// Orders number the changes of a transaction over all its captured tables, from 1 on; both images of an update have the
+	// same number. nil: not known, as in a snapshot.
+	Orders []uint32
+	// Origin is the transaction that all rows are of; zero in a snapshot.
+	Origin schema.Origin
+	Cols   []Vector // one for each of Table.Columns
+
+	spare []uint32 // memory for Orders
 }
 
 // A Vector holds one column's values of all rows of a batch.
@@ -74,7 +81,7 @@ func (b *Batch) Len() int { return len(b.Ops) }
 
 // Bytes is the memory that the rows occupy, roughly: what a byte budget counts.
 func (b *Batch) Bytes() int {
-	n := len(b.Ops) * (1 + 8 + 8)
+	n := len(b.Ops)*(1+8+8) + 4*len(b.Orders)
 	for i := range b.Cols {
 		v := &b.Cols[i]
 		n += 8*len(v.Words) + len(v.Data) + 4*len(v.Offsets) + 8*len(v.Valid) + 8*len(v.Absent)
@@ -249,6 +256,9 @@ func ones(bits []uint64, n int) []uint64 {
 // AppendRow appends row i of src, a batch of the same table version.
 func (b *Batch) AppendRow(src *Batch, i int) {
 	b.Append(src.Ops[i], src.Seqs[i], src.Times[i])
+	if src.Orders != nil {
+		b.Orders = append(b.Orders, src.Orders[i])
+	}
 	for c := range b.Cols {
 		b.Cols[c].AppendFrom(&src.Cols[c], i)
 	}
@@ -257,6 +267,9 @@ func (b *Batch) AppendRow(src *Batch, i int) {
 // Truncate drops all rows from n on.
 func (b *Batch) Truncate(n int) {
 	b.Ops, b.Seqs, b.Times = b.Ops[:n], b.Seqs[:n], b.Times[:n]
+	if b.Orders != nil {
+		b.Orders = b.Orders[:n]
+	}
 	for c := range b.Cols {
 		b.Cols[c].truncate(n)
 	}

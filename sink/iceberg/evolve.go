@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/apache/iceberg-go"
@@ -34,7 +36,19 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 	if err := catalog.ValidateTableIdentifier(identifier(c.After.Name)); err != nil {
 		return tableError(c.After.Name, fmt.Errorf("the name cannot be one in an Iceberg catalog; give the table another one in a route: %w", err))
 	}
+	switch {
+	case edited(c, schema.EndCopy):
+		return nil // the old rows went when the new copy began
+	case edited(c, schema.BeginCopy):
+		if err := s.drop(ctx, c.After.Name); err != nil {
+			return err
+		}
+		return s.evolve(ctx, &schema.Change{After: c.After})
+	}
 	tbl, err := s.free(ctx, c.After.Name)
+	if err == nil {
+		err = s.fenced(tbl)
+	}
 	if err != nil {
 		return err
 	}
@@ -80,7 +94,23 @@ func (s *Sink) evolved(tbl *table.Table, c *schema.Change) bool {
 }
 
 func truncates(c *schema.Change) bool {
-	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.TruncateTable })
+	return edited(c, schema.TruncateTable)
+}
+
+func edited(c *schema.Change, kind schema.EditKind) bool {
+	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
+}
+
+// fenced refuses a table that a later run has written to.
+func (s *Sink) fenced(tbl *table.Table) error {
+	if tbl == nil || tbl.Properties()[propPipeline] != s.pipeline {
+		return nil
+	}
+	later, err := strconv.ParseUint(tbl.Properties()[s.own("run")], 10, 64)
+	if run := s.run.Load(); err == nil && run > 0 && later > run {
+		return fmt.Errorf("change table %s: run %d, after run %d has written to it: %w", strings.Join(tbl.Identifier(), "."), run, later, sink.ErrFenced)
+	}
+	return nil
 }
 
 // drop removes the table, or notes that its rows are those of a table that is gone.
@@ -88,6 +118,9 @@ func (s *Sink) drop(ctx context.Context, n schema.Name) error {
 	defer s.forget(n)
 	tbl, err := s.load(ctx, n)
 	if err != nil || tbl == nil || s.dropped(tbl) {
+		return err
+	}
+	if err := s.fenced(tbl); err != nil {
 		return err
 	}
 	if err := s.owns(tbl); err != nil {

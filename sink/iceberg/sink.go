@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/apache/iceberg-go/catalog"
 	"github.com/apache/iceberg-go/table"
@@ -27,6 +28,7 @@ type Sink struct {
 	done       func() error
 	partitions map[string][]partitionField
 	seed       maphash.Seed
+	run        atomic.Uint64 // 0: none has begun
 
 	mu      sync.Mutex // guards layouts
 	layouts map[schema.Name]*layout
@@ -55,6 +57,12 @@ func Open(ctx context.Context, pipeline string, cfg Config, log *slog.Logger) (*
 		cfg: cfg, pipeline: pipeline, log: log, cat: cat, root: root, done: done, partitions: partitions,
 		seed: maphash.MakeSeed(), layouts: map[schema.Name]*layout{},
 	}, nil
+}
+
+// Start implements sink.Sink. An older run is fenced by the marks of this one's commits: nothing is open in a catalog.
+func (s *Sink) Start(_ context.Context, run uint64) error {
+	s.run.Store(run)
+	return nil
 }
 
 // Close implements sink.Sink.

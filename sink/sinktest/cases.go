@@ -92,13 +92,15 @@ func testMarks(t *testing.T, s *suite) {
 	names := []schema.Name{a.Name, b.Name, {Namespace: "shop", Table: "none"}}
 	s.expectMarks(t, names, nil)
 	s.commit(t, batch(a, rowOf(row.Insert, 1, "x")), batch(b, rowOf(row.Insert, 1, "x")))
-	first := s.mark()
+	first := s.last
 	s.commit(t, batch(b, rowOf(row.Insert, 2, "x"), rowOf(row.Delete, 2, "x"))) // nothing remains of it but the mark
+	second := s.last
 	s.reopen(t)
-	s.expectMarks(t, names, map[schema.Name]sink.Mark{a.Name: first, b.Name: s.mark()})
+	s.expectMarks(t, names, map[schema.Name]sink.Mark{a.Name: first, b.Name: second})
 	s.commit(t, batch(b, rowOf(row.Delete, 1, "x")))
+	third := s.last
 	s.reopen(t)
-	s.expectMarks(t, names, map[schema.Name]sink.Mark{a.Name: first, b.Name: s.mark()})
+	s.expectMarks(t, names, map[schema.Name]sink.Mark{a.Name: first, b.Name: third})
 	s.expect(t, a.Name, "1 x")
 	s.expect(t, b.Name)
 }
@@ -137,12 +139,12 @@ func testCrash(t *testing.T, s *suite) {
 	o := shape("orders")
 	s.evolve(t, schema.Change{After: o})
 	s.commit(t, batch(o, rowOf(row.Insert, 1, "a")))
-	x := s.begin(t)
+	mark, x := s.last, s.begin(t)
 	if err := x.Write(t.Context(), batch(o, rowOf(row.Insert, 2, "b"), rowOf(row.Delete, 1, "a"))); err != nil {
 		t.Fatal(err)
 	}
 	s.reopen(t)
-	s.expectMarks(t, []schema.Name{o.Name}, map[schema.Name]sink.Mark{o.Name: s.mark()})
+	s.expectMarks(t, []schema.Name{o.Name}, map[schema.Name]sink.Mark{o.Name: mark})
 	s.evolve(t, schema.Change{After: o})
 	s.expect(t, o.Name, "1 a")
 	s.commit(t, batch(o, rowOf(row.Insert, 2, "b"), rowOf(row.Delete, 1, "a")))
@@ -173,7 +175,6 @@ func testFenced(t *testing.T, s *suite) {
 	o := shape("orders")
 	s.evolve(t, schema.Change{After: o})
 	late := s.sink
-	s.reopen(t)
 	commit := func(k sink.Sink, m sink.Mark, id int) error {
 		x, err := k.Begin(t.Context())
 		if err == nil {
@@ -187,6 +188,7 @@ func testFenced(t *testing.T, s *suite) {
 	if err := commit(late, sink.Mark{Run: 1, Epoch: 1}, 1); err != nil {
 		t.Fatal(err)
 	}
+	s.reopen(t)
 	if err := commit(s.sink, sink.Mark{Run: 2, Epoch: 2}, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -233,13 +235,45 @@ func testKeyless(t *testing.T, s *suite) {
 	s.evolve(t, schema.Change{After: o})
 	s.commit(t, batch(o, rowOf(row.Insert, 1, "same"), rowOf(row.Insert, 1, "same"), rowOf(row.Insert, nil, nil)))
 	s.expect(t, o.Name, "1 same", "1 same", "NULL NULL")
-	for _, op := range []row.Op{row.Delete, row.Before, row.Upsert} {
-		var te *schema.TableError
-		if err := s.try(t, batch(o, rowOf(op, 1, "same"))); !errors.As(err, &te) {
-			t.Errorf("%s: got %v, want a TableError", op, err)
+	// A sink that keeps each change as a row can hold these, any other must say that it cannot.
+	for _, c := range []struct {
+		rows [][]value
+		want []string
+	}{
+		{[][]value{rowOf(row.Delete, 1, "same")}, []string{"1 same", "NULL NULL"}},
+		{[][]value{rowOf(row.Before, 1, "same"), rowOf(row.After, 2, "other")}, []string{"2 other", "NULL NULL"}},
+	} {
+		err := s.try(t, batch(o, c.rows...))
+		if te := (*schema.TableError)(nil); errors.As(err, &te) {
+			s.expect(t, o.Name, "1 same", "1 same", "NULL NULL")
+			return
+		} else if err != nil {
+			t.Fatalf("got %v, want a TableError or none", err)
 		}
+		s.expect(t, o.Name, c.want...)
 	}
-	s.expect(t, o.Name, "1 same", "1 same", "NULL NULL")
+}
+
+// testCopyAnew copies a table a second time, in another shape, with a crash in the middle.
+func testCopyAnew(t *testing.T, s *suite) {
+	o := shape("orders")
+	s.evolve(t, schema.Change{After: o})
+	s.commit(t, batch(o, rowOf(row.Insert, 1, "stale"), rowOf(row.Insert, 2, "gone")))
+	anew := next(o, func(t *schema.Table) {
+		t.Columns = append(t.Columns, column("n", schema.Type{Kind: schema.Int, Bits: 32}))
+	})
+	s.twice(t, schema.Change{Before: anew, After: anew, Edits: []schema.Edit{{Kind: schema.BeginCopy}}})
+	s.expectMarks(t, []schema.Name{o.Name}, nil)
+	s.commit(t, batch(anew, rowOf(row.Upsert, 1, "fresh", 7)))
+	mark := s.last
+	s.reopen(t)
+	s.expectMarks(t, []schema.Name{o.Name}, map[schema.Name]sink.Mark{o.Name: mark})
+	s.commit(t, batch(anew, rowOf(row.Insert, 3, "new", nil)))
+	mark = s.last
+	s.twice(t, schema.Change{Before: anew, After: anew, Edits: []schema.Edit{{Kind: schema.EndCopy}}})
+	s.expectMarks(t, []schema.Name{o.Name}, map[schema.Name]sink.Mark{o.Name: mark})
+	s.commit(t, batch(anew, rowOf(row.Before, 3, "new", nil), rowOf(row.After, 3, "newer", 8)))
+	s.expectColumns(t, anew, "1 fresh 7", "3 newer 8")
 }
 
 func testBadRows(t *testing.T, s *suite) {

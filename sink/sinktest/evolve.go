@@ -46,7 +46,7 @@ func testEvolve(t *testing.T, s *suite) {
 	v7 := next(v6, func(*schema.Table) {})
 	s.twice(t, schema.Change{Before: v6, After: v7, Edits: []schema.Edit{{Kind: schema.TruncateTable}}})
 	s.expectColumns(t, v7)
-	s.expectMarks(t, []schema.Name{v7.Name}, map[schema.Name]sink.Mark{v7.Name: s.mark()})
+	s.expectMarks(t, []schema.Name{v7.Name}, map[schema.Name]sink.Mark{v7.Name: s.last})
 	s.commit(t, batch(v7, rowOf(row.Insert, "y", 1, 1, nil)))
 	s.reopen(t)
 	s.evolve(t, schema.Change{After: v7})
@@ -80,7 +80,7 @@ func testRenameTable(t *testing.T, s *suite) {
 	v2 := next(v1, func(t *schema.Table) { t.Name = schema.Name{Namespace: "other", Table: "new"} })
 	s.twice(t, schema.Change{Before: v1, After: v2, Edits: []schema.Edit{{Kind: schema.RenameTable}}})
 	s.expect(t, v2.Name, "1 a")
-	s.expectMarks(t, []schema.Name{v1.Name, v2.Name}, map[schema.Name]sink.Mark{v2.Name: s.mark()})
+	s.expectMarks(t, []schema.Name{v1.Name, v2.Name}, map[schema.Name]sink.Mark{v2.Name: s.last})
 	s.commit(t, batch(v2, rowOf(row.Delete, 1, "a"), rowOf(row.Insert, 2, "b")))
 	s.expect(t, v2.Name, "2 b")
 	again := shape("old") // another table takes the name

@@ -31,7 +31,8 @@ const (
 type Memory struct {
 	mu         sync.Mutex // guards all below
 	tables     map[schema.Name]*memoryTable
-	left       int // operations until one fails; 0: none will
+	run        uint64 // the newest that has begun
+	left       int    // operations until one fails; 0: none will
 	when       When
 	failed     bool
 	committing bool
@@ -141,6 +142,19 @@ func (m *Memory) operate(do func() error) error {
 	return nil
 }
 
+// Start implements sink.Sink. What an older run evolves or commits from now on is refused.
+func (m *Memory) Start(_ context.Context, run uint64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.operate(func() error {
+		if run < m.run {
+			return fmt.Errorf("start run %d after run %d: %w", run, m.run, sink.ErrFenced)
+		}
+		m.run = run
+		return nil
+	})
+}
+
 // Marks implements sink.Sink.
 func (m *Memory) Marks(_ context.Context, tables []schema.Name) (map[schema.Name]sink.Mark, error) {
 	m.mu.Lock()
@@ -167,6 +181,10 @@ func (m *Memory) Evolve(_ context.Context, c *schema.Change) error {
 func (m *Memory) evolve(c *schema.Change) error {
 	if c.After == nil {
 		delete(m.tables, c.Before.Name)
+		return nil
+	}
+	if slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.BeginCopy }) {
+		m.tables[c.After.Name] = &memoryTable{shape: c.After, rows: map[string]memoryRow{}}
 		return nil
 	}
 	t := m.tables[c.After.Name]

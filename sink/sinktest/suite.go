@@ -4,7 +4,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -35,26 +37,33 @@ func Run(t *testing.T, newStore func(t *testing.T) Store) {
 		{"types", testTypes}, {"keys", testKeys}, {"ops", testOps}, {"collapse", testCollapse}, {"large_commit", testLargeCommit},
 		{"marks", testMarks}, {"abort", testAbort}, {"crash_before_commit", testCrash}, {"evolve", testEvolve},
 		{"rename_table", testRenameTable}, {"unknown_outcome", testUnknownOutcome}, {"one_table_fails", testOneTableFails},
-		{"fenced", testFenced}, {"keyless", testKeyless}, {"bad_rows", testBadRows},
+		{"fenced", testFenced}, {"keyless", testKeyless}, {"bad_rows", testBadRows}, {"copy_anew", testCopyAnew},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			st := newStore(t)
-			c.run(t, &suite{store: st, sink: st.Open(t)})
+			s := &suite{store: newStore(t)}
+			s.reopen(t)
+			c.run(t, s)
 		})
 	}
 }
 
-// A suite is one test's state: the sink that is open, and the number of its last commit.
+// A suite is one test's state: the sink that is open, and the numbers of its run and of its last commit.
 type suite struct {
 	store Store
 	sink  sink.Sink
+	run   uint64
 	epoch uint64
+	last  sink.Mark // of the last commit
 }
 
-// reopen leaves the open sink as a crash would, and opens another.
+// reopen leaves the open sink as a crash would, opens another, and begins a run of it.
 func (s *suite) reopen(t *testing.T) {
 	t.Helper()
 	s.sink = s.store.Open(t)
+	s.run++
+	if err := s.sink.Start(t.Context(), s.run); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *suite) evolve(t *testing.T, c schema.Change) {
@@ -74,7 +83,7 @@ func (s *suite) begin(t *testing.T) sink.Txn {
 }
 
 func (s *suite) mark() sink.Mark {
-	return sink.Mark{Run: 1, Epoch: s.epoch, Position: "position " + strings.Repeat("x", int(s.epoch)), State: []byte{0, 1, byte(s.epoch), 255}}
+	return sink.Mark{Run: s.run, Epoch: s.epoch, Position: "position " + strings.Repeat("x", int(s.epoch)), State: []byte{0, 1, byte(s.epoch), 255}}
 }
 
 // commit writes the batches in one transaction.
@@ -88,9 +97,10 @@ func (s *suite) commit(t *testing.T, batches ...*row.Batch) {
 func (s *suite) try(t *testing.T, batches ...*row.Batch) error {
 	t.Helper()
 	s.epoch++
+	s.last = s.mark()
 	x, marks := s.begin(t), map[schema.Name]sink.Mark{}
 	for _, b := range batches {
-		marks[b.Table.Name] = s.mark()
+		marks[b.Table.Name] = s.last
 		if err := x.Write(t.Context(), b); err != nil {
 			return errors.Join(err, x.Abort())
 		}
@@ -118,9 +128,28 @@ type value any
 
 type absent struct{}
 
-// appendRow appends a row to a batch.
+// log is where the next row is in the log. Rows are made in the order in which they are written.
+var log atomic.Uint64
+
+// committed is when all rows were committed.
+var committed = time.Date(2026, 2, 3, 4, 5, 6, 789_012_000, time.UTC).UnixMicro()
+
+// appendRow appends a row to a batch. A batch with an Upsert is of a snapshot, any other is of a transaction.
 func appendRow(b *row.Batch, op row.Op, values ...value) {
-	b.Append(op, uint64(b.Len()), 0)
+	seq := 1<<40 + log.Add(100)
+	if b.Len() == 0 {
+		b.Origin = schema.Origin{Seq: seq, File: "log.000001", ServerID: 7, Number: seq}
+	}
+	switch op {
+	case row.Upsert:
+		b.Origin, b.Orders = schema.Origin{}, nil
+	case row.After:
+		seq = b.Seqs[b.Len()-1]
+	}
+	b.Append(op, seq, committed)
+	if b.Origin.Seq != 0 {
+		b.Number(uint32(b.Len()), 1)
+	}
 	for i, x := range values {
 		v := &b.Cols[i]
 		switch x := x.(type) {

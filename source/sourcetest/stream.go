@@ -104,6 +104,7 @@ func (st *stream) events(x txn) error {
 	id := source.TxnID{Seq: uint64(st.next-1) << seqBits, Number: uint64(st.next)}
 	for _, d := range x.ddl {
 		if c := st.evolve(d); c != nil {
+			c.Origin = schema.Origin{Seq: id.Seq, Number: id.Number}
 			st.out = append(st.out, source.Event{Schema: c, Txn: id})
 		}
 	}
@@ -128,6 +129,7 @@ func (st *stream) events(x txn) error {
 		if b == nil || b.Table != t {
 			flush()
 			b = row.New(t)
+			b.Origin = schema.Origin{Seq: id.Seq, Number: id.Number}
 		}
 		if err := appendChange(b, c, id.Seq+1+2*uint64(i)); err != nil {
 			return err
