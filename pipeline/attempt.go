@@ -234,7 +234,23 @@ func (a *attempt) commit(t *txn) {
 	}
 	a.stream.Ack(t.save.position)
 	a.p.status.committed(&t.save)
+	if err := a.beat(t); err != nil {
+		a.fail(err)
+		return
+	}
 	a.poke()
+}
+
+// beat tells a sink that wants to know how far all is durable.
+func (a *attempt) beat(t *txn) error {
+	h, ok := a.p.Sink.(sink.Heart)
+	if !ok {
+		return nil
+	}
+	if err := h.Beat(a.work, string(t.save.position), t.save.time); err != nil {
+		return fmt.Errorf("tell the sink of %s: %w", t.save.position, err)
+	}
+	return nil
 }
 
 func (a *attempt) abort(t *txn) {

@@ -104,7 +104,7 @@ func TestResync_Fails(t *testing.T) {
 	for f, name := range map[fate]string{failsBefore: "fails before", failsAfter: "fails after", diesBefore: "dies before", diesAfter: "dies after"} {
 		t.Run(name, func(t *testing.T) {
 			n := 1
-			for reached := true; reached && n <= 30; n++ { // what comes later is like any other run
+			for reached := true; reached && n <= 60; n++ { // what comes later is like any other run
 				in(t, func(t *testing.T) {
 					r := newRig(t)
 					stock(r.src)

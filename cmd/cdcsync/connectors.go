@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cdcsync/cdcsync/pipeline/config"
 	"github.com/cdcsync/cdcsync/schema"
@@ -43,7 +44,9 @@ type sinkSetup struct {
 	// absent says why there is no sink yet that could be read, or nothing.
 	absent func() string
 	// dropper opens the sink to drop tables of the pipeline, whatever the file says of dropped tables.
-	dropper func(ctx context.Context, pipeline string) (drop func(context.Context, schema.Name) error, done func() error, err error)
+	dropper     func(ctx context.Context, pipeline string) (drop func(context.Context, schema.Name) error, done func() error, err error)
+	interval    time.Duration // between commits, unless the file says otherwise; 0: the engine's own
+	commitBytes int64         // a transaction of so much is committed before the interval is over; 0: the engine's own
 	// plan returns the columns that the sink's table for t will have. The sink need not be there.
 	plan func(t *schema.Table) ([]column, error)
 }

@@ -77,7 +77,11 @@ func (j *job) printPlan(out io.Writer, t *schema.Table, to schema.Name, rows int
 	fmt.Fprintf(out, "\n%s -> %s   about %s rows, copied %s\n", t.Name, to, thousands(rows), how)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, c := range columns {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", c.name, t.Columns[i].Native, c.kind)
+		native := "" // a column that only the sink has
+		if i < len(t.Columns) {
+			native = t.Columns[i].Native
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", c.name, native, c.kind)
 	}
 	if err := w.Flush(); err != nil {
 		return &schema.Finding{Level: schema.Problem, What: "the output ended", Why: err.Error()}

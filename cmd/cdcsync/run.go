@@ -140,7 +140,14 @@ func shortTime(groups []string, attr slog.Attr) slog.Attr {
 // limits divides the memory budget: half is for rows on their way to the sink, a quarter for chunks that wait to be
 // placed; the sink's write.buffer and the encoders take the rest.
 func (j *job) limits() pipeline.Limits {
-	return pipeline.Limits{Interval: j.pipeline.CommitInterval, Bytes: int64(j.pipeline.MemoryBudget) / 2, Lanes: j.pipeline.Parallelism}
+	l := pipeline.Limits{
+		Interval: j.pipeline.CommitInterval, CommitBytes: j.sink.commitBytes,
+		Bytes: int64(j.pipeline.MemoryBudget) / 2, Lanes: j.pipeline.Parallelism,
+	}
+	if l.Interval == 0 {
+		l.Interval = j.sink.interval
+	}
+	return l
 }
 
 func (j *job) snapshot() snapshot.Config {

@@ -15,7 +15,7 @@ import (
 type Pipeline struct {
 	Name           string        `yaml:"name"`            // names the pipeline in the sink; default: the file's name without extension
 	Parallelism    int           `yaml:"parallelism"`     // chunks read, and tables written, at once
-	CommitInterval time.Duration `yaml:"commit.interval"` // from one commit to the next
+	CommitInterval time.Duration `yaml:"commit.interval"` // from one commit to the next; 0: what suits the sink
 	MemoryBudget   option.Bytes  `yaml:"memory.budget"`   // of rows in flight
 	StateDir       string        `yaml:"state.dir"`       // folder of the state file; relative to the pipeline file
 	RouteMode      RouteMode     `yaml:"route-mode"`
@@ -53,13 +53,12 @@ func (m *RouteMode) UnmarshalText(text []byte) error {
 func defaultPipeline(path string) Pipeline {
 	base := filepath.Base(path)
 	return Pipeline{
-		Name:           strings.TrimSuffix(base, filepath.Ext(base)),
-		Parallelism:    2,
-		CommitInterval: 10 * time.Second,
-		MemoryBudget:   64 << 20,
-		StateDir:       ".cdcsync",
-		RouteMode:      AllMatch,
-		SchemaChange:   "evolve",
+		Name:         strings.TrimSuffix(base, filepath.Ext(base)),
+		Parallelism:  2,
+		MemoryBudget: 64 << 20,
+		StateDir:     ".cdcsync",
+		RouteMode:    AllMatch,
+		SchemaChange: "evolve",
 	}
 }
 
@@ -78,8 +77,9 @@ func (p *Pipeline) Check() []option.Problem {
 	if p.Parallelism < 1 || p.Parallelism > 64 {
 		add("parallelism", "%d: a number from 1 to 64", p.Parallelism)
 	}
-	if p.CommitInterval < 100*time.Millisecond || p.CommitInterval > time.Hour {
-		add("commit.interval", "%v: from 100ms to 1h; each commit makes one snapshot of each table that changed", p.CommitInterval)
+	const shortest = 10 * time.Millisecond
+	if p.CommitInterval != 0 && (p.CommitInterval < shortest || p.CommitInterval > time.Hour) {
+		add("commit.interval", "%v: from %v to 1h; each commit makes a snapshot, a part or a transaction of each table that changed", p.CommitInterval, shortest)
 	}
 	if p.MemoryBudget < 16<<20 {
 		add("memory.budget", "%v: at least 16MiB; the largest row must fit several times", p.MemoryBudget)

@@ -44,7 +44,16 @@ type memoryTable struct {
 	shape *schema.Table
 	rows  map[string]memoryRow // by key; a table without a key has the number of the row as its key
 	mark  sink.Mark
-	next  uint64 // number of the next row of a table without a key
+	next  uint64       // number of the next row of a table without a key
+	old   *memoryTable // what readers see until the new copy is whole; nil: there is none
+}
+
+// shown is what readers see of the table.
+func (t *memoryTable) shown() *memoryTable {
+	if t.old != nil {
+		return t.old
+	}
+	return t
 }
 
 type memoryRow []string
@@ -99,6 +108,7 @@ func (m *Memory) Rows(name schema.Name) (rows [][]string, ok bool) {
 	if !ok {
 		return nil, false
 	}
+	t = t.shown()
 	keys := make([]string, 0, len(t.rows))
 	for k := range t.rows {
 		keys = append(keys, k)
@@ -115,7 +125,7 @@ func (m *Memory) Shape(name schema.Name) *schema.Table {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t := m.tables[name]; t != nil {
-		return t.shape
+		return t.shown().shape
 	}
 	return nil
 }
@@ -183,11 +193,19 @@ func (m *Memory) evolve(c *schema.Change) error {
 		delete(m.tables, c.Before.Name)
 		return nil
 	}
-	if slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.BeginCopy }) {
-		m.tables[c.After.Name] = &memoryTable{shape: c.After, rows: map[string]memoryRow{}}
+	t := m.tables[c.After.Name]
+	switch {
+	case edited(c, schema.BeginCopy):
+		old := &memoryTable{shape: c.After, rows: map[string]memoryRow{}}
+		if t != nil {
+			old = t.shown()
+		}
+		m.tables[c.After.Name] = &memoryTable{shape: c.After, rows: map[string]memoryRow{}, old: old}
+		return nil
+	case edited(c, schema.EndCopy) && t != nil:
+		t.old = nil
 		return nil
 	}
-	t := m.tables[c.After.Name]
 	if c.Before != nil && c.Before.Name != c.After.Name && t == nil {
 		t = m.tables[c.Before.Name]
 		delete(m.tables, c.Before.Name)
@@ -201,6 +219,10 @@ func (m *Memory) evolve(c *schema.Change) error {
 	}
 	t.reshape(c)
 	return nil
+}
+
+func edited(c *schema.Change, kind schema.EditKind) bool {
+	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
 }
 
 // sameKey says that the key has the same columns, renamed ones included.
@@ -242,7 +264,7 @@ func (t *memoryTable) reshape(c *schema.Change) {
 		}
 		t.rows[k] = now
 	}
-	if slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == schema.TruncateTable }) {
+	if edited(c, schema.TruncateTable) {
 		clear(t.rows)
 	}
 	t.shape = c.After
