@@ -78,6 +78,12 @@ launch() {
   die "not ready after a minute, see $dir/log"
 }
 
+# gone PID: it is no more, or a zombie all of whose threads have ended. Its command line goes before its ports do.
+gone() {
+  local threads=("/proc/$1/task/"*)
+  [[ ! -e /proc/$1 ]] || { ((${#threads[@]} == 1)) && grep -qs '^State:.Z' "/proc/$1/status"; }
+}
+
 # halt DIR SIGNAL: end the server of DIR, and wait until it is gone; after half a minute by force.
 halt() {
   local dir=$1 pid i
@@ -85,10 +91,10 @@ halt() {
     pid=$(cat "$dir/pid")
     kill -s "$2" "$pid"
     for ((i = 0; i < 600; i++)); do
-      running "$dir" || break
+      gone "$pid" && break
       sleep 0.05
     done
-    ! running "$dir" || kill -9 "$pid"
+    gone "$pid" || kill -9 "$pid"
   fi
   rm -f "$dir/pid"
 }

@@ -3,7 +3,8 @@
 //
 // A test that may share a server takes [SharedMariaDB] or [SharedMySQL] (one server per version for the whole test
 // binary) and makes a database of its own with [Server.Database]. A test that stops its server or needs options of its
-// own takes [MariaDB] or [MySQL]. All of them skip the test under -short.
+// own takes [MariaDB] or [MySQL]. The targets are [SharedClickHouse], [SharedKafka] and [SharedSchemaRegistry], or private
+// ones of the same names without Shared. All of them skip the test under -short.
 //
 // The environment variables CDCSYNC_MARIADB and CDCSYNC_MYSQL replace every version that the tests ask for; the value
 // `none` skips the tests of that flavour. That is how `make test-matrix` runs the same tests on other versions.
@@ -133,6 +134,13 @@ var (
 // Database creates an empty database named after the test, and returns its name.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
+	name := databaseName(t)
+	s.Exec(t, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4")
+	return name
+}
+
+// databaseName makes a name of the test's, a new one at each call.
+func databaseName(t testing.TB) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r
@@ -141,12 +149,11 @@ func (s *Server) Database(t testing.TB) string {
 	}, strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
 	name = name[:min(len(name), 40)]
 	databaseMu.Lock()
+	defer databaseMu.Unlock()
 	databases[name]++
 	if n := databases[name]; n > 1 {
 		name += "_" + strconv.Itoa(n)
 	}
-	databaseMu.Unlock()
-	s.Exec(t, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4")
 	return name
 }
 
