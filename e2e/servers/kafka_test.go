@@ -195,60 +195,73 @@ func mechanisms() map[string]func(password string) sasl.Mechanism {
 	}
 }
 
+// secured is what a way to log in is tried with.
+type secured struct {
+	cluster *KafkaCluster
+	topic   string
+	allowed int // records that must be there
+}
+
+func (s *secured) produce(t *testing.T, options ...kgo.Opt) error {
+	t.Helper()
+	client := kafkaClient(t, s.cluster, options...)
+	return client.ProduceSync(t.Context(), &kgo.Record{Topic: s.topic, Value: []byte("x")}).FirstErr()
+}
+
+// refuses holds that nobody is logged in with these options.
+func (s *secured) refuses(t *testing.T, options ...kgo.Opt) {
+	t.Helper()
+	if err := s.produce(t, append(options, kgo.RequestRetries(0), kgo.RecordRetries(0))...); err == nil {
+		t.Error("a wrong password, an expired token or no certificate is taken")
+	}
+}
+
+// allows holds that the user of these options may write only while a rule says so.
+func (s *secured) allows(t *testing.T, user string, options ...kgo.Opt) {
+	t.Helper()
+	if err := s.produce(t, options...); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+		t.Errorf("produce without a rule that allows it: %v, want that it is refused", err)
+	}
+	admin := kadm.NewClient(kafkaClient(t, s.cluster))
+	rule := kadm.NewACLs().Topics(s.topic).ResourcePatternType(kadm.ACLPatternLiteral).
+		Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:" + user).AllowHosts()
+	if _, err := admin.CreateACLs(t.Context(), rule); err != nil {
+		t.Fatalf("create rule: %v", err)
+	}
+	if err := s.produce(t, options...); err != nil {
+		t.Errorf("produce with a rule that allows it: %v", err)
+	}
+	s.allowed++
+	if _, err := admin.DeleteACLs(t.Context(), rule); err != nil {
+		t.Fatalf("delete rule: %v", err)
+	}
+}
+
 func TestKafkaSecure(t *testing.T) {
 	c := KafkaSecure(t)
-	topic := makeTopic(t, c, 1, nil)
-	produce := func(options ...kgo.Opt) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		client := kafkaClient(t, c, append(options, kgo.RecordRetries(2))...)
-		return client.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("x")}).FirstErr()
-	}
-	certificate, key, err := ClientKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mutual := trusted(t)
-	mutual.Certificates = []tls.Certificate{pair}
-	allowed := 0
-	check := func(t *testing.T, user string, options ...kgo.Opt) {
-		if err := produce(options...); !errors.Is(err, kerr.TopicAuthorizationFailed) {
-			t.Errorf("produce without a rule that allows it: %v, want that it is refused", err)
-		}
-		rule := kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:" + user).AllowHosts()
-		admin := kadm.NewClient(kafkaClient(t, c))
-		if _, err := admin.CreateACLs(t.Context(), rule); err != nil {
-			t.Fatalf("create rule: %v", err)
-		}
-		if err := produce(options...); err != nil {
-			t.Errorf("produce with a rule that allows it: %v", err)
-		}
-		allowed++
-		deny := kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:" + user).AllowHosts()
-		if _, err := admin.DeleteACLs(t.Context(), deny); err != nil {
-			t.Fatalf("delete rule: %v", err)
-		}
-	}
+	s := &secured{cluster: c, topic: makeTopic(t, c, 1, nil)}
 	for name, mechanism := range mechanisms() {
 		t.Run(name, func(t *testing.T) {
-			seed := []kgo.Opt{kgo.SeedBrokers(c.SecureAddr), kgo.DialTLSConfig(trusted(t))}
-			check(t, KafkaUser, append(seed, kgo.SASL(mechanism(KafkaSecret)))...)
-			if err := produce(append(seed, kgo.SASL(mechanism("wrong")))...); err == nil {
-				t.Error("a wrong password, or a token that has ended, is taken")
-			}
+			listener := []kgo.Opt{kgo.SeedBrokers(c.SecureAddr), kgo.DialTLSConfig(trusted(t))}
+			s.allows(t, KafkaUser, append(listener, kgo.SASL(mechanism(KafkaSecret)))...)
+			s.refuses(t, append(listener, kgo.SASL(mechanism("wrong")))...)
 		})
 	}
 	t.Run("SSL", func(t *testing.T) {
-		check(t, "CN=cdc", kgo.SeedBrokers(c.TLSAddr), kgo.DialTLSConfig(mutual))
-		if err := produce(kgo.SeedBrokers(c.TLSAddr), kgo.DialTLSConfig(trusted(t))); err == nil {
-			t.Error("a client without a certificate is taken")
+		certificate, key, err := ClientKey()
+		if err != nil {
+			t.Fatal(err)
 		}
+		pair, err := tls.LoadX509KeyPair(certificate, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mutual := trusted(t)
+		mutual.Certificates = []tls.Certificate{pair}
+		s.allows(t, "CN=cdc", kgo.SeedBrokers(c.TLSAddr), kgo.DialTLSConfig(mutual))
+		s.refuses(t, kgo.SeedBrokers(c.TLSAddr), kgo.DialTLSConfig(trusted(t)))
 	})
-	if got := committed(t, c, topic, allowed); len(got) != 5 {
+	if got := committed(t, c, s.topic, s.allowed); len(got) != 5 {
 		t.Errorf("%d records, want one of each way to log in", len(got))
 	}
 }
