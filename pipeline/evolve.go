@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/e2e/fault"
@@ -59,7 +58,7 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		return a.refuse(&schema.TableError{Table: c.Name(), Err: err})
 	}
 	r := newChange(c, id, a.at)
-	if err := a.makeChange(ctx, r, sinkChange(c, t.Sink, to), c.After); err != nil {
+	if err := a.makeChange(ctx, r, t, c, to); err != nil {
 		stops, rest := tableErrors(err)
 		if rest != nil {
 			return fmt.Errorf("evolve %s: %w", to, err)
@@ -95,6 +94,9 @@ func (a *attempt) yield(ctx context.Context, t *table) error {
 
 // destination finds the sink's name of the table after the change; a new table becomes one of ours.
 func (a *attempt) destination(t *table, c *schema.Change) (*table, schema.Name, error) {
+	if t != nil && t.Kept && c.Before == nil {
+		return nil, t.Sink, errKept
+	}
 	if t != nil && (c.After == nil || c.After.Name == t.Name) {
 		return t, t.Sink, nil
 	}
@@ -134,38 +136,38 @@ func (a *attempt) refuse(e *schema.TableError) error {
 	return nil
 }
 
-// sinkChange is c under the sink's names.
-func sinkChange(c *schema.Change, from, to schema.Name) *schema.Change {
-	s := *c
-	s.Before, s.After = renamed(c.Before, from), renamed(c.After, to)
-	if from == to {
-		s.Edits = slices.DeleteFunc(slices.Clone(c.Edits), func(e schema.Edit) bool { return e.Kind == schema.RenameTable })
-	}
-	return &s
-}
-
-// makeChange has the sink make a change, with a note in the store before and after.
-func (a *attempt) makeChange(ctx context.Context, r *changeRecord, c *schema.Change, shape *schema.Table) error {
+// makeChange has the sink make a change, as far as the policy lets it through, with a note in the store before and after.
+func (a *attempt) makeChange(ctx context.Context, r *changeRecord, t *table, c *schema.Change, to schema.Name) error {
 	if past := a.earlier[r.key()]; past != nil {
 		*r = *past
 	}
 	if r.Applied {
 		return nil
 	}
+	ask, err := a.p.Policy.translate(r, t, c, to)
+	if err != nil {
+		return err
+	}
 	if r.id == 0 {
-		if err := a.p.states.applying(ctx, r, shape); err != nil {
+		if err := a.p.states.applying(ctx, r, c.After); err != nil {
 			return fmt.Errorf("note change: %w", err)
 		}
 	}
 	fault.Point("pipeline.before-evolve")
-	if err := a.p.Sink.Evolve(ctx, c); err != nil {
-		return err
+	if ask != nil {
+		err := a.p.Sink.Evolve(ctx, ask)
+		if refused, rest := tableErrors(err); len(refused) > 0 && rest == nil {
+			err = a.p.Policy.leaveOut(r, t, c, refused[0])
+		}
+		if err != nil {
+			return err
+		}
 	}
 	fault.Point("pipeline.after-evolve")
 	if err := a.p.states.applied(ctx, r); err != nil {
 		return fmt.Errorf("note change: %w", err)
 	}
-	a.p.Log.Info("changed a table", "pipeline", a.p.Name, "table", c.Name(), "position", a.at, "statement", c.Statement)
+	a.p.Log.Info("changed a table", "pipeline", a.p.Name, "table", to, "position", a.at, "statement", c.Statement, "outcome", r.Outcome)
 	return nil
 }
 
@@ -191,7 +193,8 @@ func (a *attempt) passed() []int64 {
 func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name, id source.TxnID) error {
 	a.changes = append(a.changes, r)
 	clear(a.shapes)
-	t.from, t.to, t.dirty = nil, nil, true
+	t.from, t.to, t.fitting, t.dirty = nil, nil, nil, true
+	t.View, t.Kept = r.View, c.After == nil && r.Outcome != ""
 	if c.After == nil || c.Before == nil {
 		if t.State == Copying {
 			a.copying--

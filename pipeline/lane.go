@@ -22,6 +22,7 @@ type item struct {
 	bytes int64 // taken from the budget
 	table *table
 	txn   *txn
+	fit   *fitting // nil: the batch is of the sink's shape
 }
 
 func newLane() *lane { return &lane{wake: make(chan struct{}, 1)} }
@@ -79,6 +80,13 @@ func (a *attempt) write(ctx context.Context, it *item) bool {
 		return false
 	}
 	rows := int64(it.batch.Len())
+	if it.fit != nil {
+		var err error
+		if it.batch, err = it.fit.fit(it.batch); err != nil {
+			a.fail(stopOne(it.table.Name, err))
+			return false
+		}
+	}
 	if err := it.txn.sink.Write(ctx, it.batch); err != nil {
 		stops, rest := tableErrors(err)
 		if rest == nil {

@@ -65,6 +65,7 @@ type Pipeline struct {
 	// it has changed, or is empty: others come with the log.
 	Selection string
 	Routes    *Routes // how they are called in the sink; nil: as in the source
+	Policy    Policy  // which schema changes reach the sink
 	Store     *Store
 	Limits    Limits
 	Snapshot  snapshot.Config

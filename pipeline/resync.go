@@ -132,6 +132,7 @@ func (a *attempt) remake(ctx context.Context, t *table) error {
 	fault.Point("pipeline.before-resync")
 	var err error
 	if t.follows() {
+		t.View = nil
 		err = a.p.Sink.Evolve(ctx, copyAnew(renamed(t.shape, t.Sink)))
 		fault.Point("pipeline.amid-resync")
 	}
@@ -168,7 +169,7 @@ func (a *attempt) renewed(ctx context.Context) error {
 			return err
 		}
 		fault.Point("pipeline.before-renewed")
-		s := renamed(t.shape, t.Sink)
+		s := t.inSink(t.shape, t.Sink)
 		err := a.p.Sink.Evolve(ctx, &schema.Change{Before: s, After: s, Edits: []schema.Edit{{Kind: schema.EndCopy}}})
 		fault.Point("pipeline.after-renewed")
 		stops, rest := tableErrors(err)

@@ -63,6 +63,7 @@ type SavedChange struct {
 	Statement string          `json:"statement,omitempty"` // as the source logged it
 	Position  source.Position `json:"position"`            // the commit boundary before it
 	State     string          `json:"state"`               // applying: the sink was asked for it; applied: it has done it
+	Outcome   string          `json:"outcome,omitempty"`   // left out, or made to fit, when schema.change.behavior did not let it through as it is
 }
 
 // changesShown is how many schema changes ReadState returns.
@@ -143,7 +144,7 @@ func (r *changeRecord) saved() SavedChange {
 		At: r.At, Table: SavedName(r.After), Shape: r.Version, Statement: r.Statement, Position: r.Position, State: "applying",
 	}
 	if r.Applied {
-		c.State = "applied"
+		c.State, c.Outcome = "applied", r.Outcome
 	}
 	switch none := (schema.Name{}); {
 	case r.After == none:

@@ -48,6 +48,8 @@ type tableRecord struct {
 	Rows     int64           `json:"rows,omitempty"`  // copied by the snapshot
 	Chunks   int64           `json:"chunks,omitempty"`
 	Resync   bool            `json:"resync,omitempty"`   // the next start is to copy it anew
+	View     *view           `json:"view,omitempty"`     // how the sink's table differs from the source's; nil: it does not
+	Kept     bool            `json:"kept,omitempty"`     // it was dropped at the source, and the sink was not told
 	Renewing bool            `json:"renewing,omitempty"` // it is being copied anew, or was, and the sink does not know yet that it is whole
 
 	shape   *schema.Table // loaded; on saving, put down when Shape is 0
@@ -65,6 +67,8 @@ type changeRecord struct {
 	Position  source.Position `json:"position"` // the boundary before it
 	Applied   bool            `json:"applied"`
 	Shape     int64           `json:"shape,omitempty"`
+	View      *view           `json:"view,omitempty"`    // of the table after the change; nil: as at the source
+	Outcome   string          `json:"outcome,omitempty"` // what became of it, when it was not made as it is
 	At        time.Time       `json:"at"`
 
 	id int64

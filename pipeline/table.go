@@ -55,12 +55,28 @@ type table struct {
 	had         source.View // transactions whose rows the sink has already; nil: none
 	tally       *tally
 
-	from, to *schema.Table // the newest shape seen in a batch, and the same under the sink's name
+	from, to *schema.Table // the newest shape seen in a batch, and the sink's for it
+	fitting  *fitting      // makes such batches fit the sink's table; nil: they do
 }
 
-// sinkShape returns shape under the sink's name: one pointer for each version, whoever made the batch.
+// inSink is the sink's table for a shape of the source.
+func (t *table) inSink(shape *schema.Table, to schema.Name) *schema.Table {
+	if t.View == nil || shape == nil {
+		return renamed(shape, to)
+	}
+	return t.View.shape(shape, to)
+}
+
+// sinkShape returns the sink's table for the shape of a batch: one pointer for each version, whoever made the batch.
 func (t *table) sinkShape(shape *schema.Table) *schema.Table {
 	if t.from == shape {
+		return t.to
+	}
+	if t.View != nil {
+		if t.fitting == nil {
+			t.fitting = newFitting(t.View, shape, t.Sink)
+		}
+		t.from, t.to = shape, t.fitting.table
 		return t.to
 	}
 	if t.to == nil || t.to.Version != shape.Version || t.to.Name != t.Sink {

@@ -106,8 +106,11 @@ func (a *attempt) rows(ctx context.Context, b *row.Batch, id source.TxnID) error
 	a.p.status.inFlight.Add(bytes)
 	a.open.bytes += bytes
 	a.open.writes.Add(1)
-	b.Table = t.sinkShape(b.Table)
-	t.lane.put(item{batch: b, bytes: bytes, table: t, txn: a.open})
+	to := t.sinkShape(b.Table)
+	if t.fitting == nil {
+		b.Table = to
+	}
+	t.lane.put(item{batch: b, bytes: bytes, table: t, txn: a.open, fit: t.fitting})
 	return nil
 }
 

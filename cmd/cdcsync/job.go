@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/cdcsync/cdcsync/pipeline"
 	"github.com/cdcsync/cdcsync/pipeline/config"
@@ -23,6 +24,7 @@ type job struct {
 	match      func(schema.Name) bool
 	selection  string // what match was made of
 	routes     *pipeline.Routes
+	policy     pipeline.Policy
 	openSource openSource
 	sink       sinkSetup
 }
@@ -41,10 +43,24 @@ func (a *app) load(path string) (*job, error) {
 		j.sink = decode(f)
 	}
 	j.readTables(f)
+	j.readPolicy(f)
 	for _, w := range f.Warnings() {
 		fmt.Fprintln(a.err, "warning:", w)
 	}
 	return j, f.Err()
+}
+
+// readPolicy reads what schema changes do to the sink's tables.
+func (j *job) readPolicy(f *config.File) {
+	var b pipeline.Behavior
+	if b.UnmarshalText([]byte(f.Pipeline.SchemaChange)) != nil {
+		return // reported with the section
+	}
+	var err error
+	if j.policy, err = pipeline.NewPolicy(b, f.IncludeChanges, f.ExcludeChanges); err != nil {
+		key, text, _ := strings.Cut(err.Error(), ": ")
+		f.Sink.Report(key, text)
+	}
 }
 
 // discard is the log of the commands whose output is what people read.

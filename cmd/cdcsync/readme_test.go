@@ -62,7 +62,7 @@ func TestReadme_Defaults(t *testing.T) {
 		"| `scan.startup.mode` | `" + string(source.StartupMode) + "` |", "| `tls.mode` | `" + string(source.TLSMode) + "` |",
 		"| `foreign-key.cascades` | `" + string(source.Cascades) + "` |",
 		"| `schema.incompatible` | `" + string(sink.Incompatible) + "` |", "| `drop.table` | `" + string(sink.Drop) + "` |",
-		"| `write.buffer` | " + sink.Buffer.String() + " |", "| `commit.interval` | " + p.CommitInterval.String() + " |",
+		"| `write.buffer` | " + sink.Buffer.String() + " |", "| `commit.interval` | 10s |",
 		"| `memory.budget` | " + p.MemoryBudget.String() + " |", "| `state.dir` | `" + p.StateDir + "` |",
 		"| `route-mode` | `" + string(p.RouteMode) + "` |", "| `schema.change.behavior` | `" + p.SchemaChange + "` |",
 	} {

@@ -66,7 +66,7 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 	defer func() { err = errors.Join(err, snk.Close()) }()
 
 	p := &pipeline.Pipeline{
-		Name: j.name, Source: src, Sink: snk, Match: j.match, Selection: j.selection, Routes: j.routes, Store: store, Log: log,
+		Name: j.name, Source: src, Sink: snk, Match: j.match, Selection: j.selection, Routes: j.routes, Policy: j.policy, Store: store, Log: log,
 		Limits: j.limits(), Snapshot: j.snapshot(),
 	}
 	log.Info("started", "pipeline", j.name, "source", src.Describe(), "state", j.stateDir, "version", version)

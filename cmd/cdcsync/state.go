@@ -97,7 +97,11 @@ func printChanges(w io.Writer, changes []pipeline.SavedChange) {
 	var lines []string
 	for _, c := range changes {
 		if c.Statement != "" { // the first shape of a table is no change to people
-			lines = append(lines, fmt.Sprintf("%s\t%s\t%s\t%s", c.At.Format(time.DateTime), schema.Name(c.Table), c.State, printable(oneLine(c.Statement))))
+			what := c.State
+			if c.Outcome != "" {
+				what = printable(oneLine(c.Outcome))
+			}
+			lines = append(lines, fmt.Sprintf("%s\t%s\t%s\t%s", c.At.Format(time.DateTime), schema.Name(c.Table), what, printable(oneLine(c.Statement))))
 		}
 	}
 	if len(lines) > few {

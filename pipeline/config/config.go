@@ -28,6 +28,8 @@ type File struct {
 	Sink     Section
 	Routes   []Route
 	Pipeline Pipeline
+	// IncludeChanges and ExcludeChanges are the kinds of schema changes that the sink is told of, and is not.
+	IncludeChanges, ExcludeChanges []string // sink.include.schema.changes, sink.exclude.schema.changes
 
 	env      Env
 	places   map[string]place // of each path of the file
@@ -117,6 +119,7 @@ func (f *File) readRoot(root *yaml.Node) {
 		}
 	}
 	f.readTables()
+	f.readChanges()
 	for _, s := range []*Section{&f.Source, &f.Sink} {
 		s.takeType()
 	}
@@ -136,6 +139,21 @@ func (f *File) readTables() {
 	}
 	if e, ok := f.Source.take("tables.exclude"); ok {
 		f.decodeInto(&f.Exclude, e)
+	}
+}
+
+// The keys of the sink section that are not the connector's own.
+const (
+	includeChanges = "include.schema.changes"
+	excludeChanges = "exclude.schema.changes"
+)
+
+// readChanges takes them.
+func (f *File) readChanges() {
+	for key, into := range map[string]*[]string{includeChanges: &f.IncludeChanges, excludeChanges: &f.ExcludeChanges} {
+		if e, ok := f.Sink.take(key); ok {
+			f.decodeInto(into, e)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type Pipeline struct {
 	MemoryBudget   option.Bytes  `yaml:"memory.budget"`   // of rows in flight
 	StateDir       string        `yaml:"state.dir"`       // folder of the state file; relative to the pipeline file
 	RouteMode      RouteMode     `yaml:"route-mode"`
-	SchemaChange   string        `yaml:"schema.change.behavior"` // only evolve
+	SchemaChange   string        `yaml:"schema.change.behavior"` // evolve, try_evolve, lenient, ignore or exception
 
 	// Flink's own, without effect here.
 	Execution         map[string]string `yaml:"execution.*"`
@@ -91,15 +91,11 @@ func (p *Pipeline) Check() []option.Problem {
 }
 
 func (p *Pipeline) checkSchemaChange() []option.Problem {
-	const key = "schema.change.behavior"
-	mode := strings.ToLower(p.SchemaChange)
-	switch {
-	case mode == "evolve":
+	known := []string{"evolve", "try_evolve", "lenient", "ignore", "exception"}
+	if slices.Contains(known, strings.ToLower(p.SchemaChange)) {
 		return nil
-	case slices.Contains([]string{"try_evolve", "lenient", "ignore", "exception"}, mode):
-		return []option.Problem{{Key: key, Text: fmt.Sprintf("%s comes with the next version; this one knows evolve only: changes are applied, and a table whose change the sink cannot hold stops and says so", mode)}}
 	}
-	return []option.Problem{{Key: key, Text: fmt.Sprintf("%q is no behaviour; write evolve", p.SchemaChange)}}
+	return []option.Problem{{Key: "schema.change.behavior", Text: fmt.Sprintf("%q is none of %s", p.SchemaChange, strings.Join(known, ", "))}}
 }
 
 // Warnings names the keys that are set and have no effect here.

@@ -122,8 +122,6 @@ func (s *Section) decodeEntry(fields fields, e entry) {
 var flinks = map[string]string{ // read-only
 	"pipeline.user-defined-function": notYet,
 	"pipeline.model":                 notYet,
-	"sink.include.schema.changes":    "not supported yet: all schema changes are applied",
-	"sink.exclude.schema.changes":    "not supported yet: all schema changes are applied",
 }
 
 // unknownKey words the message for a key that the section has not.
@@ -149,6 +147,9 @@ func (s *Section) unknownKey(fields fields, e entry) string {
 	}
 	if s.path == "source" || s.path == "sink" {
 		known = append(known, "type")
+	}
+	if s.path == "sink" {
+		known = append(known, includeChanges, excludeChanges)
 	}
 	slices.Sort(known)
 	for _, key := range known {
