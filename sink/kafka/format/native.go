@@ -1,0 +1,42 @@
+package format
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/schema"
+)
+
+// A native is a column's type as its server spells it, taken apart: int(10) unsigned has the base int, the argument 10
+// and the rest unsigned.
+type native struct {
+	base, rest string // in lower case
+	args       []int  // none for labels
+}
+
+// nativeOf takes the type of a column apart.
+func nativeOf(c *schema.Column) native {
+	text := strings.ToLower(c.Native)
+	// Comments of MariaDB's own types hide behind this mark: varchar(10) /*M!100301 compressed*/.
+	text, _, _ = strings.Cut(text, " /*")
+	open, end := strings.IndexByte(text, '('), strings.LastIndexByte(text, ')')
+	if open < 0 || end < open {
+		base, rest, _ := strings.Cut(text, " ")
+		return native{base: base, rest: rest}
+	}
+	n := native{base: strings.TrimSpace(text[:open]), rest: strings.TrimSpace(text[end+1:])}
+	for arg := range strings.SplitSeq(text[open+1:end], ",") {
+		v, err := strconv.Atoi(strings.TrimSpace(arg))
+		if err != nil {
+			n.args = nil
+			break
+		}
+		n.args = append(n.args, v)
+	}
+	return n
+}
+
+// name is the type without its arguments, in upper case: INT UNSIGNED.
+func (n native) name() string {
+	return strings.ToUpper(strings.TrimSpace(n.base + " " + n.rest))
+}
