@@ -68,7 +68,7 @@ func TestNetwork_HalfOpen(t *testing.T) {
 		d := p.Run(t)
 		until(t, 30*time.Second, "rows in Iceberg", func() bool {
 			results, err := verify.Run(t.Context(), p.Catalog(), s, p.Pairs("hot")...)
-			return err == nil && results[0].IcebergRows > 0
+			return err == nil && results[0].SinkRows > 0
 		})
 		t.Logf("%d connections sunk", px.Sink())
 		settle(t, p, d, load)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,22 +29,31 @@ type Settings map[string]string
 type Pipeline struct {
 	Server    *servers.Server
 	Database  string // every table of it is copied, under the same name
+	Name      string // of the pipeline
 	Dir       string
 	Config    string // path of the configuration file
-	Warehouse string
+	Warehouse string // folder of Iceberg tables
 	State     string // folder of the state
 
+	target   Target
 	settings Settings
 }
 
-// NewPipeline writes a configuration that copies a database into a warehouse of its own, with a user who may do no more
-// than that needs.
+// NewPipeline writes a configuration that copies a database into an Iceberg warehouse of its own, with a user who may do
+// no more than that needs.
 func NewPipeline(t testing.TB, s *servers.Server, database string, settings Settings) *Pipeline {
+	t.Helper()
+	return PipelineTo(t, Iceberg{}, s, database, settings)
+}
+
+// PipelineTo is as NewPipeline, into another target. What an earlier pipeline has copied there of a database of that name
+// is gone.
+func PipelineTo(t testing.TB, target Target, s *servers.Server, database string, settings Settings) *Pipeline {
 	t.Helper()
 	dir := servers.Folder(t, "pipeline")
 	p := &Pipeline{
-		Server: s, Database: database, Dir: dir, Config: filepath.Join(dir, "pipeline.yaml"),
-		Warehouse: filepath.Join(dir, "warehouse"), State: filepath.Join(dir, "state"),
+		Server: s, Database: database, Name: unique(database), Dir: dir, Config: filepath.Join(dir, "pipeline.yaml"),
+		Warehouse: filepath.Join(dir, "warehouse"), State: filepath.Join(dir, "state"), target: target,
 	}
 	s.Revive(t)
 	grant(t, s)
@@ -51,16 +61,21 @@ func NewPipeline(t testing.TB, s *servers.Server, database string, settings Sett
 		"source.type": "mysql", "source.hostname": s.Host, "source.port": fmt.Sprint(s.Port),
 		"source.username": user, "source.password": password,
 		"source.tables":                               fmt.Sprintf(`"%s.\\.*"`, database),
-		"sink.type":                                   "iceberg",
-		"sink.catalog.properties.type":                "sql",
-		"sink.catalog.properties.warehouse":           p.Warehouse,
-		"pipeline.name":                               "e2e",
+		"pipeline.name":                               p.Name,
 		"pipeline.commit.interval":                    "300ms",
 		"pipeline.state.dir":                          p.State,
 		"source.scan.incremental.snapshot.chunk.size": "2000",
 	}
+	maps.Copy(p.settings, target.prepare(t, p))
 	p.Set(t, settings)
 	return p
+}
+
+var pipelines atomic.Int64
+
+// unique is a name that no other pipeline of this machine's test runs has.
+func unique(database string) string {
+	return fmt.Sprintf("%s_%d_%d", database, os.Getpid(), pipelines.Add(1))
 }
 
 const (
@@ -101,6 +116,9 @@ func (p *Pipeline) Catalog() verify.Catalog {
 	}
 	return verify.Catalog{SQLite: filepath.Join(p.Warehouse, "catalog.db")}
 }
+
+// Sink is where the tables are judged.
+func (p *Pipeline) Sink() verify.Sink { return p.target.sink(p) }
 
 // Command runs a subcommand of cdcsync on the configuration, and returns what it said and its exit code.
 func (p *Pipeline) Command(t testing.TB, name string, args ...string) (stdout, stderr string, code int) {
@@ -149,14 +167,21 @@ var binary = sync.OnceValues(func() (string, error) {
 // not happened in time.
 func (p *Pipeline) Equal(t testing.TB, timeout time.Duration, tables ...string) []verify.Result {
 	t.Helper()
+	judge, err := verify.Start(t.Context(), p.Sink(), p.Server)
+	if err != nil {
+		t.Fatalf("verify: %v", err)
+	}
 	pairs := p.Pairs(tables...)
 	for deadline := time.Now().Add(timeout); ; time.Sleep(200 * time.Millisecond) {
-		results, err := verify.Run(t.Context(), p.Catalog(), p.Server, pairs...)
+		results, err := judge.Compare(pairs...)
 		if err != nil {
 			t.Fatalf("verify: %v", err)
 		}
 		problems := report(pairs, results)
 		if len(problems) == 0 {
+			if err := judge.Close(); err != nil {
+				t.Errorf("verify: %v", err)
+			}
 			return results
 		}
 		p.Server.Revive(t)

@@ -25,10 +25,8 @@ turned into what the Iceberg column's type should hold. What counts as the same 
 
 import argparse
 import base64
-import collections
 import datetime
 import decimal
-import json
 import os
 import re
 import struct
@@ -37,25 +35,14 @@ import time
 import uuid
 
 import iceberg_rows
+from canonical import canon_json, micros
 from iceberg_values import real
+from rows_diff import Column, Report, match
+from rows_diff import compare as rows_compare
 from source_rows import Source
-
-MICRO = 10**6
 
 
 # ---- one value -------------------------------------------------------------------------------------------------------
-def micros(text):
-    """[-]H:MM:SS[.f] as signed microseconds."""
-    m = re.fullmatch(r"(-?)(\d+):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?", text)
-    v = (int(m[2]) * 3600 + int(m[3]) * 60 + int(m[4] or 0)) * MICRO + int((m[5] or "").ljust(6, "0"))
-    return -v if m[1] else v
-
-
-def canon_json(text):
-    num = lambda x: ["number", str(decimal.Decimal(x).normalize())]
-    return json.dumps(json.loads(text, parse_int=num, parse_float=num), sort_keys=True, ensure_ascii=False)
-
-
 def stamp(text):
     """A server's date and time text as ISO with microseconds."""
     d, _, t = text.partition(" ")
@@ -140,59 +127,22 @@ def compare(a):
     """What was found: a dict of counts, the report's lines, and the writer faults that reading the table showed."""
     src, t = Source(a.source, a.where), iceberg_rows.open_table(a)
     ren, drop = dict(m.split("=") for m in a.map), re.compile(a.ignore or r"(?!)")
-    lake = {f["name"]: f["type"] if isinstance(f["type"], str) else "nested" for f in t.fields if not drop.fullmatch(f["name"])}
-    pair = {n: ren.get(n) or next((x for x in lake if x.lower() == n.lower()), None) for n in src.cols if not drop.fullmatch(n)}
-    bad = [f"column {n}: not in the Iceberg table" for n, x in pair.items() if x not in lake] + [
-        f"column {x}: not at the source (use --ignore REGEX)" for x in lake if x not in pair.values()
-    ]
-    cols = [(i, n, pair[n], src.cols[n][0], lake[pair[n]]) for i, n in enumerate(src.cols) if pair.get(n) in lake]
-    key = a.key.split(",") if a.key else src.pk
-    keyed = bool(key) and all(k in [c[1] for c in cols] for k in key)
-    kcols = [c for c in cols if c[1] in key] if keyed else cols
-    lines, diffs = list(bad), len(bad)
-
-    def differ(text):
-        nonlocal diffs
-        diffs += 1
-        if diffs <= a.show + len(bad):
-            lines.append(text)
-
-    rows, there = src.rows(), list(t.rows())
-    here, seen = collections.defaultdict(list), collections.Counter()
-    for r in there:
-        here[tuple(have(kind, typ, r[x]) for _, _, x, kind, typ in kcols)].append(r)
-    name = lambda k: ", ".join(f"{c[1]}={v!r}" for c, v in zip(kcols, k))
-    for r in rows:
-        k = tuple(want(kind, typ, r[i], a) for i, _, _, kind, typ in kcols)
-        seen[k] += 1
-        got = here.get(k, ())
-        if len(got) < (1 if keyed else seen[k]):
-            differ(f"missing: {name(k)}")
-        elif keyed:
-            if len(got) > 1:
-                differ(f"duplicate key: {name(k)} has {len(got)} rows in the Iceberg table")
-            for i, n, x, kind, typ in cols:
-                w, h = want(kind, typ, r[i], a), have(kind, typ, got[0][x])
-                if repr(w) != repr(h):  # repr: 1 is not True, -0.0 is not 0.0
-                    differ(f"changed: {name(k)} {n}: source {w!r}, Iceberg {h!r}")
-    for k, got in here.items():
-        for _ in range(max(0, len(got) - seen[k]) if not keyed or k not in seen else 0):
-            differ(f"extra: {name(k)}")
-    by = ",".join(c[1] for c in kcols) if keyed else "whole rows (no key)"
-    lines.append(f"source {len(rows)} rows, Iceberg {len(there)} rows, {len(cols)} columns, by {by}: {diffs} differences")
-    return {
-        "source_rows": len(rows),
-        "iceberg_rows": len(there),
-        "columns": len(cols),
-        "differences": diffs,
-        "lines": lines,
-        "lint": sorted(set(t.lint_notes)),
-    }
+    lake = {f["name"]: f["type"] if isinstance(f["type"], str) else "nested" for f in t.fields}
+    pair, missing, extra = match(src.cols, lake, ren, drop)
+    report = Report(
+        a.show,
+        [f"column {n}: not in the Iceberg table" for n in missing]
+        + [f"column {x}: not at the source (use --ignore REGEX)" for x in extra],
+    )
+    column = lambda i, n, x, kind, typ: Column(i, n, x, lambda v: want(kind, typ, v, a), lambda v: have(kind, typ, v))
+    cols = [column(i, n, pair[n], src.cols[n][0], lake[pair[n]]) for i, n in enumerate(src.cols) if n in pair and n not in missing]
+    found = rows_compare(report, cols, a.key.split(",") if a.key else src.pk, src.rows(), list(t.rows()), "Iceberg")
+    return found | {"lint": sorted(set(t.lint_notes))}
 
 
 def compared(found):
     """How many values were compared: none of them makes the comparison vacuous."""
-    return max(found["source_rows"], found["iceberg_rows"]) * found["columns"]
+    return max(found["source_rows"], found["sink_rows"]) * found["columns"]
 
 
 def main():
