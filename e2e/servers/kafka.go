@@ -68,27 +68,21 @@ func KafkaTrio(t testing.TB, properties ...string) *KafkaCluster {
 	if err := run("kafka.sh", nil, "install"); err != nil {
 		t.Fatalf("install Kafka: %v", err)
 	}
-	var err error
-	for range 3 { // another process may take a port before a broker does
-		var c *KafkaCluster
-		if c, err = prepareTrio(properties); err != nil {
-			break
+	var c *KafkaCluster
+	err := onFreePorts([]int{1, 10, 11, 20, 21}, func(port int) (err error) {
+		if c, err = prepareTrio(port, properties); err != nil {
+			return err
 		}
-		if err = c.start(); err == nil {
-			c.end(t)
-			return c
-		}
-		c.kill()
+		return c.start()
+	})
+	if err != nil {
+		t.Fatalf("start three Kafka brokers: %v", err)
 	}
-	t.Fatalf("start three Kafka brokers: %v", err)
-	return nil
+	c.end(t)
+	return c
 }
 
-func prepareTrio(properties []string) (*KafkaCluster, error) {
-	first, err := freePorts(1, 10, 11, 20, 21)
-	if err != nil {
-		return nil, err
-	}
+func prepareTrio(first int, properties []string) (*KafkaCluster, error) {
 	c := new(KafkaCluster)
 	for id := 1; id <= 3; id++ {
 		p, err := newProcess("kafka.sh", first+10*(id-1), "HEAP=256m")
@@ -104,7 +98,7 @@ func prepareTrio(properties []string) (*KafkaCluster, error) {
 	return c, nil
 }
 
-// start starts all brokers at once: none gets ready before two controllers are up.
+// start starts all brokers at once: none gets ready before two controllers are up. If one fails, none is left.
 func (c *KafkaCluster) start() error {
 	failed := make(chan error, len(c.Brokers))
 	for _, b := range c.Brokers {
@@ -116,13 +110,12 @@ func (c *KafkaCluster) start() error {
 			err = fmt.Errorf("start broker: %w", e)
 		}
 	}
-	return err
-}
-
-func (c *KafkaCluster) kill() {
-	for _, b := range c.Brokers {
-		_ = b.halt("KILL")
+	if err != nil {
+		for _, b := range c.Brokers {
+			_ = b.halt("KILL")
+		}
 	}
+	return err
 }
 
 func (c *KafkaCluster) end(t testing.TB) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,39 +32,34 @@ func KafkaSecure(t testing.TB, properties ...string) *KafkaCluster {
 	if err != nil {
 		t.Fatalf("read keys of servers: %v", err)
 	}
-	var failed error
-	for range 3 { // another process may take a port before the broker does
-		port, err := freePorts(1, 2, 3)
-		if err != nil {
-			t.Fatal(err)
+	var p *Process
+	err = onFreePorts([]int{1, 2, 3}, func(port int) (err error) {
+		if p, err = newProcess("kafka.sh", port, "KAFKA_FORMAT="+scramUsers()); err != nil {
+			return err
 		}
-		p, err := newProcess("kafka.sh", port, "KAFKA_FORMAT="+scramUsers())
-		if err != nil {
-			t.Fatal(err)
+		files["extra.properties"] = strings.Join(append(secureProperties(p), properties...), "\n")
+		if err = p.write(files); err != nil {
+			return err
 		}
-		files["extra.properties"] = kafkaFiles(append(secureProperties(p), properties...))["extra.properties"]
-		if err := p.write(files); err != nil {
-			t.Fatal(err)
-		}
-		p.end(t)
-		if failed = p.start(); failed == nil {
-			return &KafkaCluster{
-				Brokers: []*KafkaBroker{{Process: p, ID: 1}}, SecureAddr: loopback(port + 2), TLSAddr: loopback(port + 3),
-			}
-		}
+		return p.startOrKill()
+	})
+	if err != nil {
+		t.Fatalf("start Kafka: %v", err)
 	}
-	t.Fatalf("start Kafka: %v", failed)
-	return nil
+	p.end(t)
+	return &KafkaCluster{
+		Brokers: []*KafkaBroker{{Process: p, ID: 1}}, SecureAddr: loopback(p.Port + 2), TLSAddr: loopback(p.Port + 3),
+	}
 }
 
 func scramUsers() string {
-	var words string
+	var words []string
 	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		for _, user := range []string{KafkaUser, KafkaAdmin} {
-			words += " --add-scram " + mechanism + "=[name=" + user + ",password=" + KafkaSecret + "]"
+			words = append(words, "--add-scram", mechanism+"=[name="+user+",password="+KafkaSecret+"]")
 		}
 	}
-	return words
+	return strings.Join(words, " ")
 }
 
 // secureKeys are the files with the keys of the broker, by name.

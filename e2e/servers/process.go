@@ -97,31 +97,47 @@ func newProcess(script string, port int, env ...string) (*Process, error) {
 	return &Process{Addr: loopback(port), Port: port, Dir: dir, script: script, env: env, first: port}, nil
 }
 
-// spawn starts a server that takes the ports first and first+offset..., with files put into its folder before. Another
-// process may take a port before the server does: then on others.
-func spawn(script string, files map[string]string, env []string, offsets ...int) (*Process, error) {
+// spawn installs and starts a server that takes a port and those at these offsets from it, with files put into its
+// folder before.
+func spawn(script string, files map[string]string, env []string, offsets ...int) (p *Process, err error) {
 	if err := run(script, nil, "install"); err != nil {
 		return nil, err
 	}
+	err = onFreePorts(offsets, func(port int) error {
+		if p, err = newProcess(script, port, env...); err != nil {
+			return err
+		}
+		if err = p.write(files); err != nil {
+			return err
+		}
+		return p.startOrKill()
+	})
+	return p, err
+}
+
+// onFreePorts calls start with a free port, those at the offsets from it being free as well. Another process may take
+// one of them before the server does: then again with others.
+func onFreePorts(offsets []int, start func(port int) error) error {
 	var failed error
 	for range 3 {
 		port, err := freePorts(offsets...)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		p, err := newProcess(script, port, env...)
-		if err != nil {
-			return nil, err
+		if failed = start(port); failed == nil {
+			return nil
 		}
-		if err := p.write(files); err != nil {
-			return nil, err
-		}
-		if failed = p.start(); failed == nil {
-			return p, nil
-		}
+	}
+	return failed
+}
+
+// startOrKill leaves nothing behind of a server that does not get ready.
+func (p *Process) startOrKill() error {
+	err := p.start()
+	if err != nil {
 		_ = p.halt("KILL")
 	}
-	return nil, failed
+	return err
 }
 
 func (p *Process) write(files map[string]string) error {
@@ -143,6 +159,7 @@ func (p *Process) end(t testing.TB) {
 	})
 }
 
+// skipShort skips the test under -short.
 func skipShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {

@@ -14,13 +14,7 @@ type RegistryServer struct {
 // SchemaRegistry starts a private schema registry, which ends with the test.
 func SchemaRegistry(t testing.TB) *RegistryServer {
 	t.Helper()
-	skipShort(t)
-	s, err := startRegistry()
-	if err != nil {
-		t.Fatalf("start schema registry: %v", err)
-	}
-	s.end(t)
-	return s
+	return asRegistry(beside(t, "registry.sh", nil))
 }
 
 var sharedRegistry = sync.OnceValues(startRegistry)
@@ -43,5 +37,9 @@ func startRegistry() (*RegistryServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &RegistryServer{Process: p, URL: "http://" + p.Addr + "/apis/ccompat/v7"}, nil
+	return asRegistry(p), nil
+}
+
+func asRegistry(p *Process) *RegistryServer {
+	return &RegistryServer{Process: p, URL: "http://" + p.Addr + "/apis/ccompat/v7"}
 }

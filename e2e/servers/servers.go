@@ -247,9 +247,7 @@ func shared(t testing.TB, flavour Flavour, version string) *Server {
 // choose returns the version to start: what the environment says, else what the test asks for.
 func choose(t testing.TB, flavour Flavour, version string) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a real server: not with -short")
-	}
+	skipShort(t)
 	variable := "CDCSYNC_" + strings.ToUpper(string(flavour))
 	v := os.Getenv(variable)
 	if v == "none" {
@@ -327,24 +325,5 @@ func (s *Server) halt(signal string) error {
 // IcebergREST starts an Iceberg REST catalog over local files, which ends with the test, and returns its host:port.
 func IcebergREST(t testing.TB) string {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a real server: not with -short")
-	}
-	if err := run("iceberg-rest.sh", nil, "install"); err != nil {
-		t.Fatalf("install REST catalog: %v", err)
-	}
-	dir := Folder(t, "iceberg-rest")
-	port, err := FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run("iceberg-rest.sh", nil, "start", dir, strconv.Itoa(port)); err != nil {
-		t.Fatalf("start REST catalog: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := run("iceberg-rest.sh", nil, "stop", dir, "KILL"); err != nil {
-			t.Errorf("stop REST catalog: %v", err)
-		}
-	})
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return beside(t, "iceberg-rest.sh", nil).Addr
 }
