@@ -119,7 +119,7 @@ func (s *applied) create(st *ddl.Statement) {
 	}
 	shape, err := s.created(st)
 	if err != nil {
-		s.a.stopped(st.Table, s.at, fmt.Errorf("%w (statement: %s); resync the table", err, s.quote()))
+		s.a.stopped(st.Table, s.at, fmt.Errorf("%w: %w (statement: %s)", source.ErrAppeared, err, s.quote()))
 		s.a.tables[st.Table] = &table{shape: &schema.Table{Name: st.Table}, stopped: true}
 		return
 	}
@@ -215,7 +215,7 @@ func (s *applied) rename(st *ddl.Statement) {
 func (s *applied) movedIn(to schema.Name) {
 	delete(s.a.tables, to)
 	if s.a.match(to) {
-		s.a.stopped(to, s.at, fmt.Errorf("a table that was not captured was renamed to this name: it needs a snapshot (statement: %s)", s.quote()))
+		s.a.stopped(to, s.at, fmt.Errorf("%w (statement: %s)", source.ErrAppeared, s.quote()))
 		s.a.tables[to] = &table{shape: &schema.Table{Name: to}, stopped: true}
 	}
 	s.a.epoch++

@@ -60,6 +60,7 @@ type attempt struct {
 	due      bool // the interval is over: rows are cut at the next boundary
 	lastCut  time.Time
 	saved    source.Position           // by the newest cut
+	look     bool                      // a table has appeared that is to be copied
 	changes  []*changeRecord           // delivered again or made, and not covered by a cut yet
 	earlier  map[string]*changeRecord  // in the store, past the checkpoint, by key
 	late     map[schema.Name]sink.Mark // of tables created past the checkpoint, by the source's name

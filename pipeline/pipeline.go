@@ -87,8 +87,11 @@ type states interface {
 
 var _ states = (*Store)(nil)
 
-// errEnd ends a bounded pipeline.
-var errEnd = errors.New("all is copied")
+// What ends an attempt in good order.
+var (
+	errEnd  = errors.New("all is copied")                // the pipeline is bounded
+	errLook = errors.New("there are tables to look for") // by the next attempt
+)
 
 // Run moves changes until ctx is cancelled, which is no error, or until a bounded start is through, or until something
 // happens that a restart from the checkpoint does not mend: the error then says what. A transient error is no end: Run
@@ -106,6 +109,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		case err == nil || errors.Is(err, errEnd):
 			p.status.end(Ended, nil)
 			return nil
+		case errors.Is(err, errLook):
+			continue
 		case errors.As(err, &stop):
 			err = a.persistStops(ctx, stop)
 			if err == nil {

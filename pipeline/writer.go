@@ -162,6 +162,9 @@ func (a *attempt) copied(c *source.Copied) error {
 
 // stopped takes a table out at the source's word. Whole transactions of it that are staged stay; a part of one does not.
 func (a *attempt) stopped(e *schema.TableError) error {
+	if errors.Is(e.Err, source.ErrAppeared) {
+		return a.appeared(e)
+	}
 	t := a.tables[e.Table]
 	if t == nil {
 		return a.refuse(e)
@@ -173,6 +176,19 @@ func (a *attempt) stopped(e *schema.TableError) error {
 		return stopOne(t.Name, e.Err)
 	}
 	a.stopTable(t, e.Err)
+	return nil
+}
+
+// appeared notes that a table is to be copied under a name that it has been given. The next attempt finds it.
+func (a *attempt) appeared(e *schema.TableError) error {
+	t := a.tables[e.Table]
+	if t == nil {
+		t = a.add(tableRecord{Name: e.Table, State: Dropped})
+	}
+	if t.State != Stopped {
+		a.stopTable(t, e.Err)
+	}
+	t.Resync, t.dirty, a.look = true, true, true
 	return nil
 }
 
@@ -202,6 +218,12 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 		a.time = ev.Time
 	}
 	a.p.status.read(a.time, a.open == nil && !a.busy())
+	if a.look {
+		if err := a.flush(ctx); err != nil {
+			return err
+		}
+		return errLook
+	}
 	if a.renewing > 0 {
 		if err := a.renewed(ctx); err != nil {
 			return err

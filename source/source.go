@@ -19,6 +19,9 @@ var (
 	ErrTransient = errors.New("transient source error")
 	// ErrPositionLost: the server no longer has the log after the position, or never had it; only a resync helps.
 	ErrPositionLost = errors.New("position lost")
+	// ErrAppeared: a table that was not captured has been given a name that is, so its rows are not known: it is to be copied.
+	// Streams stop the name with it.
+	ErrAppeared = errors.New("a table that was not captured has taken this name")
 	// ErrShape: a table is not of the shape that the caller expects: a schema change is under way in the log.
 	ErrShape = errors.New("table has another shape")
 )

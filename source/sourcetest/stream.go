@@ -103,7 +103,10 @@ func (st *stream) read() (grown chan struct{}, err error) {
 func (st *stream) events(x txn) error {
 	id := source.TxnID{Seq: uint64(st.next-1) << seqBits, Number: uint64(st.next)}
 	for _, d := range x.ddl {
-		if c := st.evolve(d); c != nil {
+		if st.appears(d) {
+			e := &schema.TableError{Table: d.after, Err: source.ErrAppeared}
+			st.out = append(st.out, source.Event{Stopped: e, Txn: id})
+		} else if c := st.evolve(d); c != nil {
 			c.Origin = schema.Origin{Seq: id.Seq, Number: id.Number}
 			st.out = append(st.out, source.Event{Schema: c, Txn: id})
 		}
@@ -150,6 +153,11 @@ func (st *stream) stop(e *schema.TableError) {
 		delete(st.shapes, e.Table)
 		st.out = append(st.out, source.Event{Stopped: e})
 	}
+}
+
+// appears says that a table which is not captured takes a name that is.
+func (st *stream) appears(d ddl) bool {
+	return d.before != (schema.Name{}) && d.after != (schema.Name{}) && d.before != d.after && !st.match(d.before) && st.match(d.after)
 }
 
 // evolve follows a schema change; nil when it is of no captured table.

@@ -1,0 +1,39 @@
+package binlog_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/source"
+)
+
+// TestStream_Appeared says of a table that comes to a captured name that it is to be copied, and of one that leaves its
+// name that it has stopped.
+func TestStream_Appeared(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		db, other := s.Database(t), s.Database(t)
+		s.Exec(t, "CREATE TABLE "+other+".ghost (id int PRIMARY KEY, more int)", "CREATE TABLE "+db+".a (id int PRIMARY KEY)")
+		from := head(t, s)
+		shape := &schema.Table{Name: schema.Name{Namespace: db, Table: "a"}, Version: 1, Key: []int{0}, Columns: []schema.Column{
+			{Name: "id", Type: schema.Type{Kind: schema.Int, Bits: 32}, Native: "int(11)"},
+		}}
+		stream := open(t, s, db, from, shape)
+		script(t, s, db, "RENAME TABLE a TO "+other+".old, "+other+".ghost TO a", "INSERT INTO a VALUES (1, 2)")
+		events := until(t, stream, head(t, s))
+		defer freeAll(events)
+		var stops []bool
+		for _, ev := range events {
+			if ev.Rows != nil {
+				t.Errorf("got rows of %s", ev.Rows.Table)
+			}
+			if ev.Stopped != nil {
+				stops = append(stops, errors.Is(ev.Stopped.Err, source.ErrAppeared))
+			}
+		}
+		if len(stops) != 2 || stops[0] || !stops[1] {
+			t.Errorf("got stops %v, want that of a, and that another has appeared", stops)
+		}
+	})
+}
