@@ -5,6 +5,7 @@ text or number that ClickHouse prints. What counts as the same value is said in 
 any type that can hold its values, as long as the values are the same.
 """
 
+import collections
 import decimal
 import http.client
 import ipaddress
@@ -121,7 +122,29 @@ def want(kind, typ, text):
     return str(uuid.UUID(v)) if base(typ) == "UUID" else v
 
 
-def lint(server, a, keyed):
+def rows(server, name, types, picked, engine):
+    """The rows as a reader sees them: those under FINAL, or, where every change is a row, those that are left of them."""
+    select = ", ".join(expression(types[x], quote(x)) for x in picked) or "1"
+    if "ReplacingMergeTree" in engine:
+        got = server.ask(f"SELECT {select} FROM {name} FINAL")
+    elif "_op" in types:
+        got = remaining(server.ask(f"SELECT toString(_op), {select} FROM {name}"))
+    else:
+        got = server.ask(f"SELECT {select} FROM {name}")
+    return [dict(zip(picked, r)) for r in got]
+
+
+def remaining(changes):
+    """A table without a key is a bag of rows: each image that is gone takes one of its kind away."""
+    bag = collections.Counter()
+    for op, *image in changes:
+        bag[json.dumps(image)] += -1 if op in ("delete", "before") else 1
+    if gone := [image for image, n in bag.items() if n < 0]:
+        raise ValueError(f"{len(gone)} rows were deleted more often than inserted, such as {gone[0]}")
+    return [json.loads(image) for image in bag.elements()]
+
+
+def lint(server, a, engine, key, keyed):
     """What is wrong with a table though its rows may be right."""
     at = {"db": a.namespace, "name": a.table}
     notes = []
@@ -129,7 +152,6 @@ def lint(server, a, keyed):
     parts = server.ask("SELECT count() FROM system.parts WHERE active AND database = {db:String} AND table = {name:String}", **at)[0][0]
     if int(parts) > MANY_PARTS:
         notes.append(f"{parts} active parts")
-    (engine, key), = server.ask("SELECT engine, sorting_key FROM system.tables WHERE database = {db:String} AND name = {name:String}", **at)
     if keyed and "ReplacingMergeTree" not in engine:
         notes.append(f"engine {engine}: the newest row of a key is not kept")
     if "ReplacingMergeTree" in engine:
@@ -150,6 +172,9 @@ def check(a):
     )
     if not columns:
         raise LookupError(f"no table {a.namespace}.{a.table} in ClickHouse")
+    ((engine, sorting),) = server.ask(
+        "SELECT engine, sorting_key FROM system.tables WHERE database = {db:String} AND name = {name:String}", db=a.namespace, name=a.table
+    )
     types = {n: t for n, t in columns if not TECHNICAL.fullmatch(n)}
     src = Source(a.source, a.where)
     pair, missing, extra = match(src.cols, types, dict(m.split("=") for m in a.map), re.compile(a.ignore or r"(?!)"))
@@ -159,7 +184,6 @@ def check(a):
     column = lambda i, n, x, kind, typ: Column(i, n, x, lambda v: want(kind, typ, v), lambda v: have(kind, typ, v))
     cols = [column(i, n, pair[n], src.cols[n][0], types[pair[n]]) for i, n in enumerate(src.cols) if n in pair and n not in missing]
     picked = [c.other for c in cols]
-    select = ", ".join(expression(types[x], quote(x)) for x in picked) or "1"
-    there = [dict(zip(picked, r)) for r in server.ask(f"SELECT {select} FROM {quote(a.namespace)}.{quote(a.table)} FINAL")]
+    there = rows(server, f"{quote(a.namespace)}.{quote(a.table)}", dict(columns), picked, engine)
     found = compare(report, cols, a.key.split(",") if a.key else src.pk, src.rows(), there, "ClickHouse")
-    return found | {"lint": lint(server, a, bool(src.pk))}
+    return found | {"lint": lint(server, a, engine, sorting, bool(src.pk))}

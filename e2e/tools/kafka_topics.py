@@ -136,8 +136,7 @@ class Topics:
         self.client.assign([confluent_kafka.TopicPartition(t, p, at) for (t, p), at in want.items()])
         open_ = set(want)
         while open_:
-            got = self.client.consume(1000, timeout=1 if len(open_) == len(want) else 0.2)
-            for m in got:
+            for m in self.client.consume(1000, timeout=0.03):  # waits so long unless there are that many
                 at = m.topic(), m.partition()
                 if m.error() is None:
                     self.next[at] = m.offset() + 1
@@ -154,7 +153,7 @@ class Topics:
     def record(self, m):
         r = Record()
         r.topic, r.partition, r.offset = m.topic(), m.partition(), m.offset()
-        r.seq = int(dict(m.headers() or []).get("cdcsync.seq") or 0)
+        told = dict(m.headers() or []).get("cdcsync.seq")
         r.key = r.before = r.after = r.source = r.table = None
         if m.key() is not None:
             key, fields = self.schemas.payload((r.topic, "key"), m.key(), columns)
@@ -165,5 +164,7 @@ class Topics:
             v, fields = self.schemas.payload((r.topic, "value"), m.value(), envelope)
             r.op, r.source = v["op"], v["source"]
             r.table = v["source"]["db"], v["source"]["table"]
+            told = told or sequence(r.source)
             r.before, r.after = row(fields["before"], v.get("before")), row(fields["after"], v.get("after"))
+        r.seq = int(told or 0)
         self.records.append(r)

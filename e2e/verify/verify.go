@@ -8,6 +8,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,8 @@ func (r Result) Err(p Pair) error {
 	case r.Error != "":
 		return fmt.Errorf("compare %s: %s", name, r.Error)
 	case r.Differences > 0:
-		return fmt.Errorf("compare %s with %s.%s: %d differences:\n\t%s", name, p.Database, p.Source, r.Differences, strings.Join(r.Lines, "\n\t"))
+		return fmt.Errorf("compare %s with %s.%s: %d differences:\n\t%s", name, p.Database, p.Source, r.Differences,
+			strings.Join(slices.Concat(r.Lines, r.Lint), "\n\t"))
 	case len(r.Lint) > 0:
 		return fmt.Errorf("lint %s:\n\t%s", name, strings.Join(r.Lint, "\n\t"))
 	case max(r.SourceRows, r.SinkRows) == 0 && !p.AllowEmpty:
