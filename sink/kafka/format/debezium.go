@@ -45,8 +45,8 @@ func (f *debezium) Encoder(_ context.Context, t *schema.Table, _ string) (Encode
 		field := columns[k]
 		field.schema.optional = false
 		key = append(key, field)
-		e.key = append(e.key, e.columns[k])
 	}
+	e.key = keyColumns(t, e.columns)
 	e.keyOpen, e.keyEnd = f.c.wrap(structOf(prefix+".Key", 0, key...))
 	e.open, e.end = f.c.wrap(f.c.envelopeSchema(prefix, columns))
 	e.open += `{"before":`

@@ -25,7 +25,7 @@ type connectField struct {
 type parameter struct{ key, value string }
 
 // append appends the schema as JSON; field is its name within a struct, empty outside of one.
-func (s *connectSchema) append(dst []byte, field string) []byte {
+func (s connectSchema) append(dst []byte, field string) []byte {
 	dst = append(append(dst, `{"type":`...), quote(s.kind)...)
 	if s.kind == "struct" {
 		dst = append(dst, `,"fields":[`...)
@@ -49,7 +49,7 @@ func (s *connectSchema) append(dst []byte, field string) []byte {
 }
 
 // appendMeaning appends what is there of the semantic type.
-func (s *connectSchema) appendMeaning(dst []byte) []byte {
+func (s connectSchema) appendMeaning(dst []byte) []byte {
 	if s.name != "" {
 		dst = append(append(dst, `,"name":`...), quote(s.name)...)
 	}
@@ -74,7 +74,13 @@ func (s *connectSchema) appendMeaning(dst []byte) []byte {
 
 // required and optional are schemas of one of Connect's own types.
 func required(kind string) connectSchema { return connectSchema{kind: kind} }
-func optional(kind string) connectSchema { return connectSchema{kind: kind, optional: true} }
+func optional(kind string) connectSchema { return required(kind).orNull() }
+
+// orNull is the schema for values that may be null.
+func (s connectSchema) orNull() connectSchema {
+	s.optional = true
+	return s
+}
 
 // semantic is a schema with a meaning; all of these have version 1.
 func semantic(kind, name string, parameters ...parameter) connectSchema {
@@ -120,14 +126,12 @@ const envelopeVersion = 2
 
 // envelopeSchema is the schema of a value. prefix is what the names of the table's schemas begin with.
 func (c *DebeziumConfig) envelopeSchema(prefix string, columns []connectField) connectSchema {
-	rows := structOf(prefix+".Value", 0, columns...)
-	rows.optional = true
+	rows := structOf(prefix+".Value", 0, columns...).orNull()
 	transaction := structOf("event.block", 1,
 		connectField{"id", required("string")},
 		connectField{"total_order", required("int64")},
 		connectField{"data_collection_order", required("int64")},
-	)
-	transaction.optional = true
+	).orNull()
 	return structOf(prefix+".Envelope", envelopeVersion,
 		connectField{"before", rows},
 		connectField{"after", rows},
