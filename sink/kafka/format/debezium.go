@@ -12,7 +12,8 @@ import (
 // JsonConverter. Where Debezium would change a value, as it does with a TIME of more than a day in some modes and with
 // years below 100, a record has the value as it is, or the table stops.
 //
-// Columns that the log did not carry (binlog_row_image=MINIMAL) are null in before; after must have them all.
+// Columns that the log did not carry (binlog_row_image=MINIMAL) are null in before, also where the schema says that a
+// column is never null, which Connect's own reader refuses; after must have them all.
 func NewDebezium(c DebeziumConfig) (Format, error) {
 	c, err := c.complete()
 	if err != nil {
@@ -42,6 +43,9 @@ func (f *debezium) Encoder(_ context.Context, t *schema.Table, _ string) (Encode
 	}
 	var key []connectField
 	for _, k := range t.Key {
+		if err := f.c.checkKey(&t.Columns[k]); err != nil {
+			return nil, err
+		}
 		field := columns[k]
 		field.schema.optional = false
 		key = append(key, field)

@@ -140,6 +140,25 @@ func TestDebezium_Refusals(t *testing.T) {
 	}
 }
 
+// TestDebezium_LossyKey refuses keys that a mode would make alike.
+func TestDebezium_LossyKey(t *testing.T) {
+	for precision, refused := range map[uint16]bool{3: false, 4: true} {
+		for _, kind := range []schema.Kind{schema.Time, schema.Datetime} {
+			table := customers()
+			table.Columns[0].Type = schema.Type{Kind: kind, Precision: precision}
+			c := mysqlConfig()
+			c.TimeMode = TimeConnect
+			f, err := NewDebezium(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Encoder(t.Context(), table, ""); (err != nil) != refused || err != nil && !strings.Contains(err.Error(), "column id") {
+				t.Errorf("%v(%d): got %v, want an error: %t", kind, precision, err, refused)
+			}
+		}
+	}
+}
+
 func TestNewDebezium_Refusals(t *testing.T) {
 	for want, c := range map[string]DebeziumConfig{
 		"topic.prefix":                  {Connector: "mysql"},

@@ -8,6 +8,18 @@ import (
 	"github.com/cdcsync/cdcsync/schema"
 )
 
+// millisDigits are the digits of a second that milliseconds have.
+const millisDigits = 3
+
+// checkKey refuses key columns of which two values would look the same: compaction would lose one of their rows.
+func (c *DebeziumConfig) checkKey(col *schema.Column) error {
+	timed := col.Type.Kind == schema.Time || col.Type.Kind == schema.Datetime
+	if timed && col.Type.Precision > millisDigits && c.TimeMode == TimeConnect {
+		return fmt.Errorf("column %s: a key of type %s has microseconds, which time.precision.mode=connect cuts off: set another mode", col.Name, col.Native)
+	}
+	return nil
+}
+
 // column resolves how Debezium writes a column: its schema, and how its values are spelled.
 func (c *DebeziumConfig) column(t *schema.Table, i int) (connectSchema, jsonColumn, error) {
 	col := &t.Columns[i]
@@ -135,7 +147,6 @@ func (c *DebeziumConfig) timeOfDay(d *jsonColumn) connectSchema {
 }
 
 func (c *DebeziumConfig) datetime(t schema.Type, d *jsonColumn) connectSchema {
-	const millisDigits = 3
 	switch {
 	case c.TimeMode == TimeConnect:
 		d.op = opMillis
