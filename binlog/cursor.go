@@ -79,5 +79,7 @@ func u32(p []byte) uint32 { return binary.LittleEndian.Uint32(p) }
 func u48(p []byte) uint64 { return uint64(u32(p)) | uint64(u16(p[4:]))<<32 }
 func u64(p []byte) uint64 { return binary.LittleEndian.Uint64(p) }
 
+func putU32(p []byte, v uint32) { binary.LittleEndian.PutUint32(p, v) }
+
 // bit says whether bit i of a little-endian bitmap is set.
 func bit(bits []byte, i int) bool { return bits[i>>3]&(1<<(i&7)) != 0 }

@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"bytes"
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +15,9 @@ import (
 type packed struct {
 	next, last uint64 // Seqs; last is 0 outside compressed events
 
-	zlib io.ReadCloser // reused
-	zstd *zstd.Decoder
-	buf  []byte
+	inflater inflater
+	zstd     *zstd.Decoder
+	buf      []byte
 }
 
 // take returns the Seq of the next image.
@@ -114,25 +113,11 @@ func (p *packed) event(outer *event) (event, error) {
 	if size < headerSize || size > maxUnpacked {
 		return event{}, errSize
 	}
-	body, err := p.read(p.zstd, int(size)-headerSize)
-	e := event{body: body, start: outer.start, stop: outer.stop}
+	var err error
+	p.buf, err = readFull(p.buf[:0], p.zstd, int(size)-headerSize)
+	e := event{body: p.buf, start: outer.start, stop: outer.stop}
 	e.header = header{u32(head[:]), replication.EventType(head[4]), u32(head[5:]), size, 0, u16(head[17:])}
 	return e, err
-}
-
-// read reads n bytes into the buffer, which grows with what is there rather than with what is promised.
-func (p *packed) read(r io.Reader, n int) ([]byte, error) {
-	p.buf = p.buf[:0]
-	const step = 1 << 20
-	for len(p.buf) < n {
-		at := len(p.buf)
-		k := min(n-at, step)
-		p.buf = append(p.buf, make([]byte, k)...)
-		if _, err := io.ReadFull(r, p.buf[at:]); err != nil {
-			return nil, errors.Join(io.ErrUnexpectedEOF, err)
-		}
-	}
-	return p.buf, nil
 }
 
 // inflate unpacks what MariaDB has compressed: a byte whose lower three bits are the length of the size, the size
@@ -149,17 +134,7 @@ func (p *packed) inflate(data []byte) ([]byte, error) {
 	if size > maxUnpacked {
 		return nil, errPacked
 	}
-	r := bytes.NewReader(data[1+k:])
-	var err error
-	if p.zlib == nil {
-		p.zlib, err = zlib.NewReader(r)
-	} else {
-		err = p.zlib.(zlib.Resetter).Reset(r, nil)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPacked, err)
-	}
-	return p.read(p.zlib, int(size))
+	return p.inflater.unpack(data[1+k:], int(size), 0, false)
 }
 
 // compressed takes a compressed event of MariaDB.

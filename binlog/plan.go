@@ -29,6 +29,7 @@ type column struct {
 	text   charset.Append // String, nil for UTF-8 and for bytes
 	name   string
 	bare   bool // JSON: numbers without a fraction are printed without one
+	packed *packedColumn
 }
 
 // fractions is the version from which on MySQL prints the double 1 in JSON as 1.0.
@@ -66,6 +67,7 @@ const (
 	opText
 	opJSON
 	opInet
+	opPacked
 )
 
 // newPlan checks the table map against the shape and resolves how to decode. What the table map says of a column's
@@ -75,6 +77,7 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		return nil, fmt.Errorf("the log has %d columns, the known shape has %d (%s)", len(m.types), len(t.Columns), t)
 	}
 	p := &plan{table: t, cols: make([]column, len(t.Columns))}
+	var unpacking *inflater // one for all columns
 	n := counts{flavor: f.flavor, charsets: f.charsets}
 	for i := range t.Columns {
 		if err := n.check(m, i, &t.Columns[i]); err != nil {
@@ -82,6 +85,12 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		}
 		if err := p.cols[i].resolve(&t.Columns[i], m.types[i], m.metas[i], n.collation(m, i)); err != nil {
 			return nil, fmt.Errorf("column %d (%s): %w", i+1, t.Columns[i].Name, err)
+		}
+		if isPacked(m.types[i]) {
+			if unpacking == nil {
+				unpacking = new(inflater)
+			}
+			p.cols[i].pack(unpacking)
 		}
 	}
 	for _, k := range t.Key {
@@ -260,12 +269,9 @@ func (d *column) decimal(t schema.Type) {
 
 // bytes resolves what the log holds as a length and bytes.
 func (d *column) bytes(c *schema.Column, real byte, length int, set string) (bool, error) {
-	if real == typeBlobCompressed || real == typeVarcharCompressed {
-		return false, fmt.Errorf("MariaDB's COMPRESSED columns are not read from the log: " +
-			"ALTER the column to drop COMPRESSED, or exclude the table")
-	}
-	short := real == mysql.MYSQL_TYPE_VARCHAR || real == mysql.MYSQL_TYPE_VAR_STRING || real == mysql.MYSQL_TYPE_STRING
-	blob := real == mysql.MYSQL_TYPE_BLOB
+	short := real == mysql.MYSQL_TYPE_VARCHAR || real == mysql.MYSQL_TYPE_VAR_STRING || real == mysql.MYSQL_TYPE_STRING ||
+		real == typeVarcharCompressed
+	blob := real == mysql.MYSQL_TYPE_BLOB || real == typeBlobCompressed
 	if d.size = length; short {
 		d.size = 1
 		if length > 255 {
@@ -305,6 +311,14 @@ func (d *column) bytes(c *schema.Column, real byte, length int, set string) (boo
 		return real == mysql.MYSQL_TYPE_VECTOR || short || blob, nil
 	}
 	return false, nil
+}
+
+// pack makes a column that was resolved as if it were plain one whose values are packed.
+func (d *column) pack(f *inflater) {
+	plain := *d
+	limit := uint64(1)<<(8*d.size) - 1
+	plain.size = 4
+	*d = column{op: opPacked, size: d.size, name: d.name, packed: &packedColumn{plain: plain, limit: limit, inflater: f}}
 }
 
 // isInet says that the column is one of MariaDB's address types, which the log holds as plain bytes.

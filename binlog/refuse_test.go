@@ -141,6 +141,24 @@ func TestStream_Compressed(t *testing.T) {
 	})
 }
 
+// TestStream_CompressedColumns has values packed with and without zlib's header, in tables that are altered meanwhile.
+func TestStream_CompressedColumns(t *testing.T) {
+	for _, s := range []*servers.Server{servers.SharedMariaDB(t, "10.11"), servers.MariaDB(t, "10.11", "--log-bin-compress=1", "--log-bin-compress-min-len=10", "--binlog-row-metadata=MINIMAL")} {
+		long := strings.Repeat("ab", 150)
+		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY, v varchar(400) COMPRESSED, w text CHARACTER SET latin1, e enum('x','y'))",
+			"INSERT INTO a VALUES (1,'"+long+"','é','x'),(2,'short','',NULL),(3,'',NULL,'y'),(4,NULL,NULL,'y')",
+			"SET SESSION column_compression_zlib_wrap=1; UPDATE a SET v=CONCAT(v,'é') WHERE id<3",
+			"SET SESSION column_compression_threshold=0; INSERT INTO a VALUES (5,'é','x','x')",
+			"ALTER TABLE a MODIFY v varchar(400), MODIFY w text COMPRESSED CHARACTER SET latin1", "DELETE FROM a WHERE id<>3")
+		expect(t, got, "schema none -> a v1 (id v w e)", "commit",
+			"rows a v1: insert(1, "+long+", é, x) insert(2, short, , NULL) insert(3, , NULL, y) insert(4, NULL, NULL, y)", "commit",
+			"rows a v1: before(1, "+long+", é, x) after(1, "+long+"é, é, x) before(2, short, , NULL) after(2, shorté, , NULL)", "commit",
+			"rows a v1: insert(5, é, x, x)", "commit",
+			"schema a v1 (id v w e) -> a v2 (id v w e); modify column v; modify column w", "commit",
+			"rows a v2: delete(1, "+long+"é, é, x) delete(2, shorté, , NULL) delete(4, NULL, NULL, y) delete(5, é, x, x)", "commit")
+	}
+}
+
 // TestStream_LoadData has a LOAD DATA that is logged as a statement.
 func TestStream_LoadData(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {

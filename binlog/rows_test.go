@@ -2,7 +2,10 @@ package binlog
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -69,6 +72,21 @@ func wideCells() []cell {
 	}
 }
 
+// t100 is a text of 100 bytes.
+var t100 = strings.Repeat("packed ten", 10)
+
+func deflated(text string) string {
+	var b strings.Builder
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write([]byte(text))
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
+
 // everyCells has a column of each way of decoding.
 func everyCells() []cell {
 	fixed := column1(schema.Binary, 0, 0, 0)
@@ -91,6 +109,8 @@ func everyCells() []cell {
 		{fixed, 254, 0xfe04, str(1, "\x01\x02")},
 		{latin, 15, 10, str(1, "caf\xe9")},
 		{inet, 254, 0xfe10, str(1, "\x20\x01")},
+		{latin, typeVarcharCompressed, 10, str(1, "\x00caf\xe9")},
+		{column1(schema.String, 0, 0, 0), typeBlobCompressed, 2, str(2, "\x89\x64"+deflated(t100))},
 		{column1(schema.UUID, 0, 0, 0), 254, 0xfe10, str(1, "\x20\x01")},
 		{column1(schema.JSON, 0, 0, 0), 245, 4, str(4, "\x00\x01\x00\x0c\x00\x0b\x00\x01\x00\x05\x01\x00a")},
 		{column1(schema.Geometry, 0, 0, 0), 255, 4, str(4, "\x00\x00\x00\x00\x01")},
@@ -215,6 +235,38 @@ func FuzzDecode_Rows(f *testing.F) {
 			t.Errorf("%d bytes became %d", len(body), n)
 		}
 	})
+}
+
+// TestPackedColumn_Damaged holds that a packed value that is not whole, or not what it says, is an error.
+func TestPackedColumn_Damaged(t *testing.T) {
+	whole := "\x89\x64" + deflated(t100)
+	c := column{op: opUTF8, size: 2}
+	c.pack(new(inflater))
+	decode := func(value string) (string, error) {
+		v := row.New(&schema.Table{Columns: []schema.Column{column1(schema.String, 0, 0, 0)}}).Cols[0]
+		_, err := c.decode(&v, str(2, value))
+		return string(v.Data), err
+	}
+	if got, err := decode(whole); got != t100 || err != nil {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	for n := 1; n < len(whole); n++ {
+		if got, err := decode(whole[:n]); err == nil {
+			t.Errorf("cut to %d bytes: got %q", n, got)
+		}
+	}
+	for name, value := range map[string]string{
+		"longer than said":  "\x89\x63" + whole[2:],
+		"shorter than said": "\x89\x65" + whole[2:],
+		"too long":          "\x8b\x01\x00\x00" + whole[2:],
+		"other method":      "\x99" + whole[1:],
+		"no checksum":       "\x81" + whole[1:],
+		"size of 7 bytes":   "\x8f\x00\x00\x00\x00\x00\x00" + whole[1:],
+	} {
+		if got, err := decode(value); !errors.Is(err, errPacked) {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
 }
 
 func FuzzParseTableMap(f *testing.F) {

@@ -160,6 +160,8 @@ const (
 	typeVarcharCompressed = 141
 )
 
+func isPacked(t byte) bool { return t == typeBlobCompressed || t == typeVarcharCompressed }
+
 // realType tells CHAR, ENUM and SET apart, and returns their length in bytes. Lengths above 255 borrow two bits of the
 // type's byte, inverted.
 func realType(t byte, meta uint16) (real byte, length int) {

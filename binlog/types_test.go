@@ -107,6 +107,10 @@ var typeCases = []typeCase{
 		"'2001:db8::'", "'::'", "'::1'", "'::ffff:192.0.2.1'", "'::192.0.2.1'", "'1:0:2:3:4:5:6:7'", "'1:0:0:2:0:0:0:3'", "'::1:2'",
 		"'1:0:0:2:3:4:5:6'", "'ff02::fb'", "'::1:0:0'", "'1:2:3:4:5:6:7:0'", "'0:2:3:4:5:6:7:8'", "'1:0:3:0:5:0:7:0'", "'0:0:1::'"}},
 	{native: "inet4", young: true, only: servers.FlavourMariaDB, values: []string{"'10.0.0.0'", "'255.255.255.255'", "'0.0.0.0'"}},
+	{native: "varchar(300) compressed", only: servers.FlavourMariaDB, values: []string{"''", "'é'", "repeat('é', 300)"}},
+	{native: "text compressed character set latin1", only: servers.FlavourMariaDB, values: []string{"'€'", "repeat('é', 65000)"}},
+	{native: "varbinary(200) compressed", only: servers.FlavourMariaDB, values: []string{"x'0001ff'", "repeat(x'00', 200)"}},
+	{native: "longblob compressed", only: servers.FlavourMariaDB, values: []string{"repeat('y', 2000000)"}},
 	{native: "json", only: servers.FlavourMariaDB, values: []string{`'{"b":[1.0,2],"a":1}'`, "'1'"}},
 }
 

@@ -98,6 +98,8 @@ func (d *column) variable(v *row.Vector, p []byte) ([]byte, error) {
 		v.Data, err = appendJSON(v.Data, value, d.bare)
 	case opInet:
 		v.Data, err = appendInet(v.Data, value, d.length)
+	case opPacked:
+		return rest, d.packed.decode(v, value)
 	default:
 		panic("binlog: a plan gives a column of words to the decoder of bytes")
 	}

@@ -23,9 +23,6 @@ func (l *listed) addColumn(r []string) {
 	if _, ok := charset.For(cs); !ok && c.Type.Kind == schema.String && cs != "" && l.problem == nil {
 		l.problem = fmt.Errorf("column %s: text in character set %s cannot be read: ALTER TABLE %s MODIFY it to utf8mb4", c.Name, cs, quoteTable(l.table.Name))
 	}
-	if c.Flags&schema.Compressed != 0 && l.problem == nil {
-		l.problem = fmt.Errorf("column %s: COMPRESSED columns are not read from the log: ALTER TABLE %s MODIFY it without COMPRESSED, or exclude the table", c.Name, quoteTable(l.table.Name))
-	}
 	// MySQL says DEFAULT_GENERATED of defaults that are expressions: those are no generated columns.
 	if strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED") || extra == "VIRTUAL" || extra == "PERSISTENT" {
 		c.Flags |= schema.Generated

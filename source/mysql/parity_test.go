@@ -64,6 +64,12 @@ func parityColumns() []parityColumn {
 		{native: "UUID", flavour: servers.FlavourMariaDB, since: 100700, values: []string{"'123e4567-e89b-12d3-a456-426655440000'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffff00'"}},
 		{native: "INET6", flavour: servers.FlavourMariaDB, since: 100500, values: []string{"'::'", "'::1'", "'fe80::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.168.0.1'", "'::1.2.3.4'", "'1:0:0:2::'"}},
 		{native: "INET4", flavour: servers.FlavourMariaDB, since: 101000, values: []string{"'0.0.0.0'", "'255.255.255.255'", "'10.0.0.1'", "'10.1.0.0'"}},
+		{native: "VARCHAR(400) COMPRESSED", flavour: servers.FlavourMariaDB, values: text},
+		{native: "VARCHAR(250) /*M!100301 COMPRESSED*/ CHARACTER SET latin1", flavour: servers.FlavourMariaDB, values: []string{"''", "'é€ÿ'", "REPEAT('é', 200)"}},
+		{native: "TINYTEXT COMPRESSED", flavour: servers.FlavourMariaDB, values: append(text[:4:4], "REPEAT('t', 255)")},
+		{native: "MEDIUMTEXT COMPRESSED CHARACTER SET ucs2", flavour: servers.FlavourMariaDB, values: append(text[:4:4], "REPEAT('ab', 70000)")},
+		{native: "LONGBLOB COMPRESSED", flavour: servers.FlavourMariaDB, values: []string{"''", "x'00'", "x'80'", "REPEAT(x'00', 3000000)", "RANDOM_BYTES(1024)", "CONCAT(RANDOM_BYTES(100), REPEAT('z', 400))"}, since: 101000},
+		{native: "VARBINARY(900) COMPRESSED=zlib", flavour: servers.FlavourMariaDB, values: []string{"''", "x'00ff00'", "REPEAT(x'ff', 100)", "REPEAT('q', 900)"}},
 		{native: "VECTOR(3)", flavour: servers.FlavourMySQL, since: 90000, values: []string{"TO_VECTOR('[1,2,-3.5]')"}},
 	}
 	for _, size := range []string{"1,0", "9,2", "10,0", "18,4", "19,4", "38,10", "39,10", "65,30", "65,0", "30,30"} {
