@@ -14,7 +14,7 @@ import (
 // TestDisk_Full fills the disk of the warehouse under load and frees it again: what could not be written comes later.
 func TestDisk_Full(t *testing.T) {
 	s := servers.SharedMariaDB(t, "10.11")
-	_, seed := seeded(t)
+	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 300, Rate: 200})
 	p := NewPipeline(t, s, db, nil)
@@ -30,7 +30,7 @@ func TestDisk_Full(t *testing.T) {
 	p.Set(t, Settings{"sink.catalog.properties.warehouse": p.Warehouse})
 	load.Start()
 	d := p.Run(t)
-	until(t, 30*time.Second, "a warehouse", func() bool { return free(t, mount) < 46<<20 })
+	Until(t, 30*time.Second, "a warehouse", func() bool { return free(t, mount) < 46<<20 })
 	filler := fill(t, mount)
 	if d.Ended(4 * time.Second) {
 		t.Fatalf("cdcsync ended with code %d when the disk was full:\n%s", d.ExitCode(), p.Log(40))
@@ -42,7 +42,7 @@ func TestDisk_Full(t *testing.T) {
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, p, d, load)
+	Settle(t, p, d, load)
 }
 
 // free is the room on the disk of a folder.

@@ -10,16 +10,6 @@ import (
 	"github.com/cdcsync/cdcsync/e2e/workload"
 )
 
-// until polls a condition, and fails the test if it does not come true in time.
-func until(t *testing.T, timeout time.Duration, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(timeout); !condition(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", timeout, what)
-		}
-	}
-}
-
 // through is a pipeline that reaches its source through a proxy.
 func through(t *testing.T, s *servers.Server, db string, chunk string) (*Pipeline, *proxy.Proxy) {
 	t.Helper()
@@ -36,15 +26,15 @@ func through(t *testing.T, s *servers.Server, db string, chunk string) (*Pipelin
 // must live through all of it.
 func TestNetwork_Cut(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
-		r, seed := seeded(t)
+		r, seed := Seeded(t)
 		db := s.Database(t)
 		load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 1000, Rate: 150, DDL: 500 * time.Millisecond})
-		big(t, s, db, 30_000)
+		Big(t, s, db, 30_000)
 		p, px := through(t, s, db, "500")
 		load.Start()
 		d := p.Run(t)
 		cut := 0
-		for range count(t, "CDCSYNC_CUTS", 12) {
+		for range Count(t, "CDCSYNC_CUTS", 12) {
 			if d.Ended(time.Duration(20+r.IntN(600)) * time.Millisecond) {
 				t.Fatalf("cdcsync ended with code %d:\n%s", d.ExitCode(), p.Log(40))
 			}
@@ -53,25 +43,25 @@ func TestNetwork_Cut(t *testing.T) {
 		if cut < 3 {
 			t.Errorf("only %d connections were cut", cut)
 		}
-		settle(t, p, d, load)
+		Settle(t, p, d, load)
 	})
 }
 
 // TestNetwork_HalfOpen lets the connections die in silence: heartbeats must find out.
 func TestNetwork_HalfOpen(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
-		_, seed := seeded(t)
+		_, seed := Seeded(t)
 		db := s.Database(t)
 		load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 200, Rate: 50})
 		p, px := through(t, s, db, "100")
 		load.Start()
 		d := p.Run(t)
-		until(t, 30*time.Second, "rows in Iceberg", func() bool {
+		Until(t, 30*time.Second, "rows in Iceberg", func() bool {
 			results, err := verify.Run(t.Context(), p.Catalog(), s, p.Pairs("hot")...)
 			return err == nil && results[0].SinkRows > 0
 		})
 		t.Logf("%d connections sunk", px.Sink())
-		settle(t, p, d, load)
+		Settle(t, p, d, load)
 	})
 }
 
@@ -79,25 +69,25 @@ func TestNetwork_HalfOpen(t *testing.T) {
 // later on.
 func TestNetwork_Down(t *testing.T) {
 	s := servers.SharedMariaDB(t, "10.11")
-	_, seed := seeded(t)
+	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 200, Rate: 50})
 	p, px := through(t, s, db, "100")
 	load.Start()
 	d := p.Run(t)
-	until(t, 20*time.Second, "connections to the source", func() bool { return px.Connections() > 0 })
+	Until(t, 20*time.Second, "connections to the source", func() bool { return px.Connections() > 0 })
 	px.Refuse(true)
 	if d.Ended(3 * time.Second) {
 		t.Fatalf("cdcsync ended with code %d while the source was away:\n%s", d.ExitCode(), p.Log(40))
 	}
 	px.Refuse(false)
-	settle(t, p, d, load)
+	Settle(t, p, d, load)
 }
 
 // TestServer_Crash kills the source's server and starts it again, under load.
 func TestServer_Crash(t *testing.T) {
 	check := func(t *testing.T, s *servers.Server) {
-		_, seed := seeded(t)
+		_, seed := Seeded(t)
 		db := s.Database(t)
 		load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 1000, Rate: 150, DDL: 300 * time.Millisecond})
 		p := NewPipeline(t, s, db, nil)
@@ -110,7 +100,7 @@ func TestServer_Crash(t *testing.T) {
 			s.Kill9(t)
 			s.Restart(t)
 		}
-		settle(t, p, d, load)
+		Settle(t, p, d, load)
 	}
 	t.Run("mariadb", func(t *testing.T) { check(t, servers.MariaDB(t, "10.11")) })
 	t.Run("mysql", func(t *testing.T) { check(t, servers.MySQL(t, "9.7")) })

@@ -13,7 +13,7 @@ import (
 // whose connections are cut. No row may come twice, and none be missing.
 func TestCatalog_ReplyLost(t *testing.T) {
 	s := servers.SharedMariaDB(t, "10.11")
-	r, seed := seeded(t)
+	r, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 300, Rate: 100, DDL: 700 * time.Millisecond})
 	catalog := servers.IcebergREST(t)
@@ -25,7 +25,7 @@ func TestCatalog_ReplyLost(t *testing.T) {
 	})
 	load.Start()
 	d := p.Run(t)
-	rounds := count(t, "CDCSYNC_CUTS", 12)
+	rounds := Count(t, "CDCSYNC_CUTS", 12)
 	for i := range rounds {
 		if d.Ended(time.Duration(200+r.IntN(500)) * time.Millisecond) {
 			t.Fatalf("cdcsync ended with code %d:\n%s", d.ExitCode(), p.Log(40))
@@ -41,5 +41,5 @@ func TestCatalog_ReplyLost(t *testing.T) {
 	if px.Lost() < rounds/4 {
 		t.Errorf("only %d replies were lost", px.Lost())
 	}
-	settle(t, p, d, load)
+	Settle(t, p, d, load)
 }

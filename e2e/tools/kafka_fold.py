@@ -8,6 +8,7 @@ from kafka_topics import sequence
 from source_rows import mysql_kind
 
 NAME = r"`?([\w$]+)`?"
+TABLE = rf"(?:{NAME}\.)?{NAME}"
 
 
 class Table:
@@ -126,40 +127,33 @@ class Fold:
     # ---- schema changes ----------------------------------------------------------------------------------------------
     def alter(self, change):
         statement = re.sub(r"/\*.*?\*/", " ", change.get("ddl") or "")
-        verb = " ".join(statement.upper().split()[:2])
+        verb = (statement.upper().split() or [""])[0]
+        database = change.get("databaseName")
+        for before, after in renamed_tables(statement, database):
+            if before in self.tables:
+                self.tables[after] = self.tables.pop(before)
+        if verb == "TRUNCATE":
+            self.table(qualified(re.match(rf"\s*TRUNCATE\s+(?:TABLE\s+)?{TABLE}", statement, re.I).groups(), database)).clear()
         for c in change.get("tableChanges") or []:
             name = identifier(c["id"])
-            old = identifier(c["previousId"]) if c.get("previousId") else name
-            if old != name:
-                self.tables[name] = self.tables.pop(old, Table())
-            if c["type"] == "DROP":
-                self.tables.pop(name, None)
-            elif verb in ("CREATE OR", "TRUNCATE TABLE") or verb.startswith("TRUNCATE"):
+            if c["type"] == "DROP" or re.match(r"\s*CREATE\s+OR\s+REPLACE\b", statement, re.I):
                 self.table(name).clear()
-            elif c.get("table"):
-                self.reshape(self.table(name), statement, c["table"]["columns"])
-        if verb.startswith("TRUNCATE") and not change.get("tableChanges"):
-            name = re.match(rf"\s*TRUNCATE\s+(?:TABLE\s+)?(?:{NAME}\.)?{NAME}", statement, re.I)
-            self.table((name[1] or change.get("databaseName"), name[2])).clear()
+            if c.get("table"):
+                self.reshape(self.table(name), statement, [column["name"] for column in c["table"]["columns"]])
 
     def reshape(self, t, statement, columns):
         """Give the rows that are there the columns they have now."""
         renamed = {new: old for old, new in re.findall(rf"\bCHANGE\s+(?:COLUMN\s+)?{NAME}\s+{NAME}", statement, re.I)}
         renamed |= {new: old for old, new in re.findall(rf"\bRENAME\s+COLUMN\s+{NAME}\s+TO\s+{NAME}", statement, re.I)}
         dropped = set(re.findall(rf"\bDROP\s+COLUMN\s+{NAME}", statement, re.I))
-        fill = {c["name"]: default(c) for c in columns}
-        for rows in (t.rows, dict(enumerate(t.keyless))):
-            for key, r in rows.items():
-                if r is None:
-                    continue
-                gone = dropped | {old for new, old in renamed.items() if old != new}
-                kept = {n: v for n, v in r.items() if n not in gone}
-                kept |= {new: r[old] for new, old in renamed.items() if old in r}
-                shaped = {c["name"]: kept[c["name"]] if c["name"] in kept else fill[c["name"]] for c in columns}
-                if rows is t.rows:
-                    t.rows[key] = shaped
-                else:
-                    t.keyless[key] = shaped
+        gone = dropped | {old for new, old in renamed.items() if old != new}
+
+        def shaped(r):
+            kept = {n: v for n, v in r.items() if n not in gone} | {new: r[old] for new, old in renamed.items() if old in r}
+            return {n: kept[n] if n in kept else default(statement, n) for n in columns}
+
+        t.rows = {key: r and shaped(r) for key, r in t.rows.items()}
+        t.keyless = [shaped(r) for r in t.keyless]
 
 
 def identifier(text):
@@ -167,13 +161,26 @@ def identifier(text):
     return tuple(part.replace('""', '"') for part in re.findall(r'"((?:[^"]|"")*)"', text))[-2:]
 
 
-def default(column):
-    """What rows that were there get in an added column."""
-    text = column.get("defaultValueExpression")
-    if text is None:
+def qualified(parts, database):
+    return parts[0] or database, parts[1]
+
+
+def renamed_tables(statement, database):
+    """(before, after) of each table that a statement renames."""
+    if m := re.match(r"\s*RENAME\s+TABLES?\s+(.*)", statement, re.I | re.S):
+        pairs = re.findall(rf"{TABLE}\s+TO\s+{TABLE}", m[1], re.I)
+    else:
+        pairs = re.findall(rf"^\s*ALTER\s+TABLE\s+{TABLE}\s.*\bRENAME\s+(?:TO\s+|AS\s+)?(?!COLUMN|INDEX|KEY){TABLE}\s*$", statement, re.I | re.S)
+    return [(qualified(p[:2], database), qualified(p[2:], database)) for p in pairs]
+
+
+def default(statement, column):
+    """What the rows that were there get in an added column, by the statement: a number, a date or a text without commas."""
+    m = re.search(rf"\bADD\s+(?:COLUMN\s+)?`?{re.escape(column)}`?\s+(\w+)[^,]*?\bDEFAULT\s+(?:'([^']*)'|(-?[\d.]+))", statement, re.I)
+    if not m:
         return None
-    kind, _ = mysql_kind(column["typeName"].split()[0].split("(")[0].lower())
-    return canonical.source(kind, text[1:-1] if text.startswith("'") and text.endswith("'") else text)
+    kind, _ = mysql_kind(m[1].lower())
+    return canonical.source(kind, m[2] if m[2] is not None else m[3])
 
 
 def different(was, now):

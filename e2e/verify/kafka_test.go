@@ -77,8 +77,12 @@ func TestKafka_FindsCorruption(t *testing.T) {
 			return append(slices.Delete(h, 6, 7), change{op: "c", id: 3, seq: 50, after: "x"}, change{op: "d", id: 3, seq: 51, before: "x"}, change{op: "-", id: 3, seq: 51})
 		})},
 		{"twice", "repeated", edit(func(h []change) []change { return append(h, h[4]) })},
-		{"copied_twice", "copied twice", edit(func(h []change) []change { return append(h, change{op: "r", id: 2, seq: 50, after: "two", partition: 1}) })},
-		{"created_twice", "created over a row", edit(func(h []change) []change { return append(h, change{op: "c", id: 2, seq: 50, after: "two", partition: 1}) })},
+		{"copied_twice", "copied twice", edit(func(h []change) []change {
+			return append(h, change{op: "r", id: 2, seq: 50, after: "two", partition: 1})
+		})},
+		{"created_twice", "created over a row", edit(func(h []change) []change {
+			return append(h, change{op: "c", id: 2, seq: 50, after: "two", partition: 1})
+		})},
 		{"swapped", "out of order", edit(func(h []change) []change { h[3], h[4] = h[4], h[3]; return h })},
 		{"moved", "moved from partition", edit(func(h []change) []change { h[4].partition = 1; return h })},
 		{"stale_copy", "copied row is not what the log has left", edit(func(h []change) []change {

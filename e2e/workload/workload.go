@@ -114,8 +114,9 @@ func (l *Load) random(session uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(l.config.Seed, session))
 }
 
-// Start lets the writers write until Stop.
+// Start lets the writers write until Stop. Those of an earlier Start are stopped first.
 func (l *Load) Start() {
+	l.Stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	all := tables(l.server)
