@@ -8,9 +8,10 @@ import (
 // A peekColumn says how a column of a ClickHouse table is read as text: by the expression, then text. It knows the column
 // from system.columns alone: from its type, and from its comment, whose first word is the type at the source.
 type peekColumn struct {
-	name string
-	expr string // a Nullable(String)
-	bits int    // of a float, 0 for others
+	name  string
+	expr  string // a Nullable(String)
+	bits  int    // of a float, 0 for others
+	scale int    // of a decimal
 }
 
 // peekColumnOf makes one from name, type and comment in system.columns.
@@ -41,11 +42,14 @@ func (p *peekColumn) textExpr(column, text, kind string) string {
 	switch base {
 	case "Float32", "Float64":
 		p.bits, _ = strconv.Atoi(strings.TrimPrefix(base, "Float"))
+	case "Decimal":
+		_, scale, _ := strings.Cut(strings.TrimSuffix(text, ")"), ", ")
+		p.scale, _ = strconv.Atoi(scale)
 	case "DateTime64":
 		return isoInstant("toString(CAST(" + column + ", 'Nullable(DateTime64(6, ''UTC''))'))")
 	case "Array":
 		if text == "Array(Float32)" {
-			return "lower(hex(arrayStringConcat(arrayMap(x -> reinterpretAsString(reinterpretAsFixedString(x)), " + column + "))))"
+			return "lower(arrayStringConcat(arrayMap(x -> hex(x), " + column + ")))"
 		}
 		return "arrayStringConcat(" + column + ", ',')"
 	case "Time64":
@@ -81,14 +85,16 @@ func durationMicros(expr string) string {
 	return "if(isNull(" + expr + "), NULL, toString(if(startsWith(assumeNotNull(" + expr + "), '-'), -1, 1) * (" + micros + ")))"
 }
 
-// text turns what the expression gave into what people see: floats in the shortest form.
+// text turns what the expression gave into what people see: floats in the shortest form, decimals with all their digits.
 func (p *peekColumn) text(raw string) string {
-	if p.bits == 0 {
-		return raw
+	switch {
+	case p.bits > 0:
+		if f, err := strconv.ParseFloat(raw, p.bits); err == nil {
+			return strconv.FormatFloat(f, 'g', -1, p.bits)
+		}
+	case p.scale > 0:
+		whole, fraction, _ := strings.Cut(raw, ".")
+		return whole + "." + fraction + strings.Repeat("0", max(0, p.scale-len(fraction)))
 	}
-	f, err := strconv.ParseFloat(raw, p.bits)
-	if err != nil {
-		return raw
-	}
-	return strconv.FormatFloat(f, 'g', -1, p.bits)
+	return raw
 }
