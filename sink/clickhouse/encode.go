@@ -106,7 +106,7 @@ func (e *encoder) bytes() int64 {
 		n += e.columns[i].size() + len(e.columns[i].name) + len(e.columns[i].wire)
 	}
 	if e.layout.mode == appendOnly {
-		n += 8 * e.count // setCommit comes last
+		n += 8*e.count - e.columns[len(e.columns)-1].size() // setCommit comes last
 	}
 	return int64(n)
 }

@@ -115,9 +115,7 @@ func appendFixed(dst []byte, width int, v *row.Vector, rows []int32) []byte {
 	dst, out := extend(dst, width*len(rows))
 	for at, i := range rows {
 		value := out[at*width : (at+1)*width]
-		if copy(value, v.Value(int(i))) == 0 {
-			clear(value)
-		}
+		clear(value[copy(value, v.Value(int(i))):])
 	}
 	return dst
 }
