@@ -11,10 +11,10 @@ import (
 // The errors of values that a column cannot take.
 var (
 	errAbsent  = errors.New("the log does not carry its value: set binlog_row_image = FULL at the source and copy the table again")
-	errNullKey = errors.New("is NULL in the key, which cannot tell rows apart: give the table a key without NULLs")
-	errNull    = errors.New("is NULL in a row, and has no NULLs at the source: make it nullable there and copy the table again")
-	errNoDate  = errors.New("is NULL in a row, as zero dates are, and has no NULLs at the source: set out.of.range.dates to null or string and copy " +
-		"the table again")
+	errNullKey = errors.New("NULL in the key, which cannot tell rows apart: give the table a key without NULLs")
+	errNull    = errors.New("NULL in a row, and the source says that there are none: make the column nullable there and copy the table again")
+	errNoDate  = errors.New("NULL in a row, as zero dates are, and the source says that there are none: set out.of.range.dates to null or string " +
+		"and copy the table again")
 )
 
 // addColumn appends column i of the chosen rows.
@@ -28,7 +28,7 @@ func (e *encoder) addColumn(i int, b *row.Batch) error {
 		err = c.fill(t, v, e.chosen.rows)
 	}
 	if err != nil {
-		return fmt.Errorf("column %s %w", t.name, err)
+		return fmt.Errorf("column %s: %w", t.name, err)
 	}
 	c.rows += len(e.chosen.rows)
 	return nil
@@ -136,7 +136,7 @@ func (c *blockColumn) fillDates(t *columnType, v *row.Vector, rows []int32) erro
 			continue
 		}
 		if !t.nullable || !t.lenient {
-			return fmt.Errorf("is %s in a row, and ClickHouse's dates are of 1900 to 2299: mend the row, or set out.of.range.dates to string, "+
+			return fmt.Errorf("%s in a row, and ClickHouse's dates are of 1900 to 2299: mend the row, or set out.of.range.dates to string, "+
 				"or for columns outside of the key to null, and copy the table again", wordText(t, v.Words[i]))
 		}
 		c.nulls[c.rows+at] = 1

@@ -179,7 +179,7 @@ func (c *blockColumn) fillShapes(v *row.Vector, rows []int32) error {
 		case len(p) >= sridBytes:
 			p = p[sridBytes:]
 		case len(p) > 0:
-			return fmt.Errorf("has a geometry of %d bytes, which is none", len(p))
+			return fmt.Errorf("a geometry of %d bytes is none", len(p))
 		}
 		c.values = append(binary.AppendUvarint(c.values, uint64(len(p))), p...)
 	}
@@ -197,7 +197,7 @@ func (c *blockColumn) fillAddresses(t *columnType, v *row.Vector, rows []int32) 
 		}
 		a, err := netip.ParseAddr(unsafe.String(&p[0], len(p))) // keeps the text in its error only
 		if err != nil || a.Is4() != (t.form == formIPv4) || a.Zone() != "" {
-			return fmt.Errorf("has %q, which is no %s address", p, t.text)
+			return fmt.Errorf("%q is no %s address", p, t.text)
 		}
 		if t.form == formIPv4 {
 			octets := a.As4()
@@ -211,7 +211,7 @@ func (c *blockColumn) fillAddresses(t *columnType, v *row.Vector, rows []int32) 
 	return nil
 }
 
-var errElements = errors.New("has a vector that is not made of 4-byte numbers")
+var errElements = errors.New("a vector is not made of 4-byte numbers")
 
 // fillVectors appends arrays of 4-byte numbers; NULL is the empty one.
 func (c *blockColumn) fillVectors(v *row.Vector, rows []int32) error {

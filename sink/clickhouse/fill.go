@@ -30,7 +30,7 @@ func (l *layout) fillExpr(i int, fill *schema.Value) (string, error) {
 	}
 	trial := blockColumn{nulls: []byte{0}}
 	if err := trial.fill(t, &v, []int32{0}); err != nil {
-		return "", fmt.Errorf("what the rows that are there get in added column %s %w", t.name, err)
+		return "", fmt.Errorf("what the rows that are there get in added column %s: %w", t.name, err)
 	}
 	if trial.nulls[0] == 1 {
 		return "NULL", nil
