@@ -14,7 +14,7 @@ MARIADBS := 10.5 10.11 11.4 11.8
 # The packages whose tests talk to a server.
 SERVER_TESTS := ./source/... ./binlog/... ./e2e/...
 
-.PHONY: help build demo test test-matrix bench check lint fuzz soak clean
+.PHONY: help build demo demo-clickhouse demo-kafka test test-matrix bench check lint fuzz soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ build: ## the static program, as bin/cdcsync
 demo: build ## copy a live MariaDB shop database into Iceberg and compare, in a minute
 	@bash e2e/setup.sh demo
 	@bash e2e/demo.sh
+
+demo-clickhouse: build ## the same into ClickHouse
+	@bash e2e/setup.sh demo-clickhouse
+	@bash e2e/demo.sh clickhouse
+
+demo-kafka: build ## the same into Kafka
+	@bash e2e/setup.sh demo-kafka
+	@bash e2e/demo.sh kafka
 
 test: ## all tests, real servers included, in under 20 minutes on 2 cores
 	@bash e2e/setup.sh test

@@ -75,6 +75,7 @@ demo)
 demo-clickhouse | demo-kafka)
   "$HERE/servers/mariadb.sh" install
   "$HERE/servers/${1#demo-}.sh" install
+  "$HERE/tools/verify.sh" install
   ;;
 *) die 'usage: build | test | demo | demo-clickhouse | demo-kafka' ;;
 esac
