@@ -74,8 +74,10 @@ func (s *Sink) codec() kgo.CompressionCodec {
 		return kgo.Lz4Compression()
 	case "zstd":
 		return kgo.ZstdCompression()
-	default:
+	case "none":
 		return kgo.NoCompression()
+	default: // a third of the CPU time that the broker and the network would take for the bytes
+		return kgo.Lz4Compression()
 	}
 }
 

@@ -95,6 +95,14 @@ type Config struct {
 	Registry         string        `yaml:"schema.registry.url"`
 	RegistryUsername string        `yaml:"schema.registry.username"`
 	RegistryPassword option.Secret `yaml:"schema.registry.password"`
+	// RegistryToken is for a registry that asks for a bearer token. RegistryCA is a file with the certificates that signed
+	// the registry's, in PEM; empty: those that the system trusts.
+	RegistryToken option.Secret          `yaml:"schema.registry.token"`
+	RegistryCA    string                 `yaml:"schema.registry.ssl.truststore.location"`
+	Subjects      format.SubjectStrategy `yaml:"schema.registry.subject.name.strategy"`
+	Register      bool                   `yaml:"auto.register.schemas"` // false: all schemas must be there
+	AvroEnvelope  format.Envelope        `yaml:"avro.envelope"`         // debezium or flat
+	ProtoEnvelope format.Envelope        `yaml:"protobuf.envelope"`     // debezium or flat
 
 	Strategy Strategy `yaml:"partition.strategy"`
 	// KeyColumns are the record keys of tables that shall not have their primary key: "shop.orders:region,id;shop.log:id".
@@ -136,7 +144,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Guarantee: ExactlyOnce, Partitions: 4, Replication: -1, CleanupPolicy: "delete", Drop: KeepTopic,
-		ValueFormat: "debezium-json", Strategy: HashByKey, Tombstones: true, Skipped: "t", Headers: true, TooLarge: Fail,
+		ValueFormat: "debezium-json", Strategy: HashByKey, Tombstones: true, Skipped: "t", Headers: true, Register: true, TooLarge: Fail,
 		MaxBytes: 256 << 20, Timeout: 10 * time.Minute, Buffer: 64 << 20, HeartbeatPrefix: "__debezium-heartbeat", Connector: "mysql",
 	}
 }
@@ -209,7 +217,10 @@ func (c *Config) checkTopics(ps *problems) {
 
 func (c *Config) checkRegistry(ps *problems) {
 	needed := usesRegistry(c.ValueFormat) || usesRegistry(c.KeyFormat)
+	_, err := c.registryTLS()
 	switch {
+	case needed && err != nil:
+		ps.say("schema.registry.ssl.truststore.location", "%v", err)
 	case needed && c.Registry == "":
 		ps.say("schema.registry.url", "required for avro and protobuf: the address of the schema registry, like http://host:8081")
 	case !needed && c.Registry != "":

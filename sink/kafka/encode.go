@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -107,7 +108,22 @@ func (w *writer) change(ctx context.Context, i int) error {
 	if d, err = w.l.values.AppendValue(d, &w.l.change); err != nil {
 		return err
 	}
+	if len(d) == from && w.l.change.Op == format.Delete {
+		return w.silent(ctx, i)
+	}
 	return w.emit(ctx, d, start, key, span{from, len(d)}, i)
+}
+
+// silent is the delete of a format that has no words for it.
+func (w *writer) silent(ctx context.Context, i int) error {
+	switch {
+	case len(w.l.keyed.Key) == 0:
+		return errors.New("a row is gone, and the format has no words for it: of a row without a key no tombstone can tell; use an envelope, or set key.columns")
+	case w.x.s.cfg.Tombstones: // it comes anyway
+		return nil
+	default:
+		return w.bury(ctx, i)
+	}
 }
 
 // key appends the record key of row i.
@@ -134,6 +150,11 @@ func (w *writer) tombstone(ctx context.Context, i int) error {
 	if !w.x.s.cfg.Tombstones || len(w.l.keyed.Key) == 0 {
 		return nil
 	}
+	return w.bury(ctx, i)
+}
+
+// bury makes a record without a value.
+func (w *writer) bury(ctx context.Context, i int) error {
 	start := len(w.slab.data)
 	key, d, err := w.key(w.slab.data, i)
 	if err != nil {

@@ -215,6 +215,9 @@ func (s *Sink) truncated(ctx context.Context, e *evolution, c *schema.Change, na
 	if err != nil {
 		return s.formatError(c.After.Name, err)
 	}
+	if len(value) == 0 {
+		return nil // the format has no words for it: the schema change tells
+	}
 	r := kgo.Record{Topic: name, Value: value}
 	if s.cfg.Headers {
 		r.Headers = append(s.tableHeaders(c.After), kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, e.shape.Number, 10)})

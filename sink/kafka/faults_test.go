@@ -22,6 +22,41 @@ type faults struct {
 	mu   sync.Mutex // guards the fields below
 	left int
 	when sinktest.When
+
+	// A process that dies does so around its request number deadline; 0: never.
+	deadline int
+	after    bool // when the answer has come
+	die      context.CancelFunc
+	sent     int
+	gone     bool
+	open     []net.Conn
+}
+
+// dead says that the process is.
+func (f *faults) dead() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.gone
+}
+
+// kill ends all connections at once, as the end of a process does.
+func (f *faults) kill() {
+	f.mu.Lock()
+	f.gone = true
+	open := f.open
+	f.mu.Unlock()
+	f.die()
+	for _, c := range open {
+		_ = c.Close()
+	}
+}
+
+// count counts a request, and says whether it is the last of the process.
+func (f *faults) count() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent++
+	return f.sent == f.deadline
 }
 
 func (f *faults) fail(n int, when sinktest.When) {
@@ -43,10 +78,16 @@ func (f *faults) hit() (sinktest.When, bool) {
 
 func (f *faults) dialer() kgo.Opt {
 	return kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
+		if f.dead() {
+			return nil, errReply
+		}
 		c, err := (&net.Dialer{}).DialContext(ctx, network, host)
 		if err != nil {
 			return nil, err
 		}
+		f.mu.Lock()
+		f.open = append(f.open, c)
+		f.mu.Unlock()
 		return &flaky{Conn: c, faults: f}, nil
 	})
 }
@@ -55,11 +96,24 @@ func (f *faults) dialer() kgo.Opt {
 type flaky struct {
 	net.Conn
 	faults *faults
-	mu     sync.Mutex // guards lost
+	mu     sync.Mutex // guards the fields below
 	lost   bool       // the reply to come does not
+	last   bool       // the reply to come is the last thing that the process sees
 }
 
 func (c *flaky) Write(p []byte) (int, error) {
+	if c.faults.dead() {
+		return 0, errReply
+	}
+	if c.faults.count() {
+		if !c.faults.after {
+			c.faults.kill()
+			return 0, errReply
+		}
+		c.mu.Lock()
+		c.last = true
+		c.mu.Unlock()
+	}
 	if len(p) < 6 || binary.BigEndian.Uint16(p[4:]) != endTxn {
 		return c.Conn.Write(p)
 	}
@@ -81,7 +135,10 @@ func (c *flaky) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lost {
+	if c.last {
+		c.faults.kill()
+	}
+	if c.lost || c.last {
 		_ = c.Close()
 		return 0, errReply
 	}

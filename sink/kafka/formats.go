@@ -10,13 +10,13 @@ import (
 )
 
 var (
-	valueFormats = []string{"debezium-json", "canal-json", "json"} // read-only
-	keyFormats   = []string{"json", "debezium-json"}               // read-only
+	valueFormats = []string{"debezium-json", "canal-json", "json", "avro", "protobuf"} // read-only
+	keyFormats   = []string{"json", "debezium-json", "avro", "protobuf"}               // read-only
 )
 
 // chooseFormats makes the formats of values and keys.
 func (s *Sink) chooseFormats() (err error) {
-	if s.values, err = s.format(s.cfg.ValueFormat); err != nil {
+	if s.values, err = s.format(s.cfg.ValueFormat, format.PartValues); err != nil {
 		return fmt.Errorf("value.format: %w", err)
 	}
 	key := s.cfg.KeyFormat
@@ -27,7 +27,7 @@ func (s *Sink) chooseFormats() (err error) {
 	default:
 		key = s.cfg.ValueFormat
 	}
-	if s.keys, err = s.format(key); err != nil {
+	if s.keys, err = s.format(key, format.PartKeys); err != nil {
 		return fmt.Errorf("key.format: %w", err)
 	}
 	s.describe = func(c *schema.Change, now int64) (key, value []byte, err error) {
@@ -36,19 +36,36 @@ func (s *Sink) chooseFormats() (err error) {
 	return nil
 }
 
-func (s *Sink) format(name string) (format.Format, error) {
+func (s *Sink) format(name string, part format.Part) (format.Format, error) {
 	switch name {
 	case "debezium-json":
 		return format.NewDebezium(s.debezium())
 	case "canal-json":
-		return format.NewCanal(format.CanalConfig{BinaryMode: canalBinary(s.cfg.Binary)})
+		return format.NewCanal(format.CanalConfig{BinaryMode: s.cfg.Binary})
 	case "json":
 		return format.NewPlain(format.PlainConfig{DecimalMode: plainDecimal(s.cfg.Decimal), BinaryMode: plainBinary(s.cfg.Binary)})
+	}
+	r, err := s.registry()
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "avro":
+		return format.NewAvro(format.AvroConfig{DebeziumConfig: s.debezium(), Registry: r, Envelope: s.cfg.AvroEnvelope, Part: part})
+	case "protobuf":
+		return format.NewProtobuf(format.ProtobufConfig{DebeziumConfig: s.debezium(), Registry: r, Envelope: s.cfg.ProtoEnvelope, Part: part})
 	}
 	return nil, fmt.Errorf("%q is no format that is known here", name)
 }
 
-func canalBinary(m format.BinaryMode) format.BinaryMode { return m }
+// registry says where schemas are registered.
+func (s *Sink) registry() (format.RegistryConfig, error) {
+	t, err := s.cfg.registryTLS()
+	return format.RegistryConfig{
+		URL: s.cfg.Registry, Username: s.cfg.RegistryUsername, Password: s.cfg.RegistryPassword, Token: s.cfg.RegistryToken, TLS: t,
+		Subjects: s.cfg.Subjects, LookupOnly: !s.cfg.Register,
+	}, err
+}
 
 // plainDecimal leaves the default to the format: precise has no meaning there.
 func plainDecimal(m format.DecimalMode) format.DecimalMode {

@@ -206,6 +206,22 @@ func (c *Config) trust(t *tls.Config) error {
 	return nil
 }
 
+// registryTLS is the configuration of connections to the schema registry, nil as the system trusts.
+func (c *Config) registryTLS() (*tls.Config, error) {
+	if c.RegistryCA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(c.RegistryCA)
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
+	if !t.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", c.RegistryCA)
+	}
+	return t, nil
+}
+
 // believeAnyName checks who signed the broker's certificate, and not for which host, as Java does for an empty
 // ssl.endpoint.identification.algorithm.
 func believeAnyName(t *tls.Config) {

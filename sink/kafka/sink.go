@@ -65,6 +65,10 @@ var (
 // Open makes the sink. pipeline is the name under which the tables' Marks are kept; it must stay the same. It does not
 // connect yet: a broker that is away is found by Start.
 func Open(_ context.Context, pipeline string, cfg Config, log *slog.Logger) (*Sink, error) {
+	return open(pipeline, &cfg, log)
+}
+
+func open(pipeline string, cfg *Config, log *slog.Logger, extra ...kgo.Opt) (*Sink, error) {
 	if ps := cfg.Check(); len(ps) > 0 {
 		var errs []error
 		for _, p := range ps {
@@ -76,10 +80,10 @@ func Open(_ context.Context, pipeline string, cfg Config, log *slog.Logger) (*Si
 		log = slog.New(slog.DiscardHandler)
 	}
 	s := &Sink{
-		cfg: cfg, pipeline: pipeline, log: log, instance: instance(), transactionID: "cdcsync." + pipeline,
+		cfg: *cfg, pipeline: pipeline, log: log, extra: extra, instance: instance(), transactionID: "cdcsync." + pipeline,
 		positionsTopic: or(cfg.PositionsTopic, legalTopic("cdcsync."+pipeline+".positions")),
 		schemaTopic:    or(cfg.SchemaTopic, legalTopic(or(cfg.TopicPrefix, pipeline))),
-		names:          newNaming(&cfg), delivery: cfg.millis("delivery.timeout.ms", 2*time.Minute),
+		names:          newNaming(cfg), delivery: cfg.millis("delivery.timeout.ms", 2*time.Minute),
 		timeout: cfg.millis("transaction.timeout.ms", cfg.Timeout),
 		topics:  map[string]*topic{}, layouts: map[schema.Name]*layout{}, broken: map[string]error{},
 	}
@@ -93,7 +97,7 @@ func Open(_ context.Context, pipeline string, cfg Config, log *slog.Logger) (*Si
 		return nil, err
 	}
 	var err error
-	if s.claims, err = openClaims(&cfg); err != nil {
+	if s.claims, err = openClaims(cfg); err != nil {
 		return nil, err
 	}
 	s.fixed = s.fixedHeaders()

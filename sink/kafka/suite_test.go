@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -49,11 +48,11 @@ func (st *store) config() Config {
 
 func (st *store) open(t testing.TB) *Sink {
 	t.Helper()
-	s, err := Open(context.Background(), st.name, st.config(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	cfg := st.config()
+	s, err := open(st.name, &cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), st.faults.dialer())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.extra = append(s.extra, st.faults.dialer())
 	if st.opened != nil {
 		st.opened(s)
 	}
