@@ -127,7 +127,7 @@ func (l *layout) sortingKey() ([]string, error) {
 	}
 	whole := map[string]bool{}
 	for _, item := range given {
-		columns, err := columnsOf(item)
+		columns, err := l.columnsOf(item)
 		if err != nil {
 			return nil, fmt.Errorf("order.by: %w", err)
 		}
@@ -174,7 +174,7 @@ func (l *layout) checkOptions() error {
 	if !l.mode.keyed() {
 		return nil
 	}
-	columns, err := columnsOf(l.opts.partitionBy)
+	columns, err := l.columnsOf(l.opts.partitionBy)
 	if err != nil {
 		return fmt.Errorf("partition.by: %w", err)
 	}
@@ -202,7 +202,7 @@ func (l *layout) checkTTL() error {
 		if strings.Contains(upper, " TO DISK ") || strings.Contains(upper, " TO VOLUME ") || strings.Contains(upper, " RECOMPRESS ") {
 			continue // no row goes away
 		}
-		columns, err := columnsOf(item)
+		columns, err := l.columnsOf(item)
 		if err != nil {
 			return fmt.Errorf("ttl: %w", err)
 		}

@@ -169,8 +169,9 @@ var keywords = map[string]bool{ // read-only
 	"AND": true, "OR": true, "NOT": true, "IN": true, "DIV": true, "MOD": true, "DELETE": true,
 }
 
-// columnsOf returns the columns that an expression names: the words that are neither functions nor keywords.
-func columnsOf(sql string) ([]string, error) {
+// columnsOf returns the columns that an expression names: the words that are neither functions nor keywords. A keyword that
+// is a column's name is taken for the column.
+func (l *layout) columnsOf(sql string) ([]string, error) {
 	all, err := tokens(sql)
 	if err != nil {
 		return nil, err
@@ -178,7 +179,8 @@ func columnsOf(sql string) ([]string, error) {
 	var columns []string
 	for i, t := range all {
 		call := i+1 < len(all) && all[i+1].kind == symbol && all[i+1].text == "("
-		if t.kind == name || t.kind == word && !call && !keywords[strings.ToUpper(t.text)] {
+		known := !keywords[strings.ToUpper(t.text)] || l.column(t.text) >= 0
+		if t.kind == name || t.kind == word && !call && known {
 			columns = append(columns, t.text)
 		}
 	}

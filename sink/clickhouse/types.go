@@ -86,8 +86,15 @@ func comment(c schema.Column) string {
 	if c.Native == "" || c.Native == c.Type.String() {
 		return c.Type.String()
 	}
-	return c.Type.String() + " " + c.Native
+	native := c.Native
+	if len(native) > longestNative { // an enum may have thousands of labels
+		native = strings.ToValidUTF8(native[:longestNative], "") + "..."
+	}
+	return c.Type.String() + " " + native
 }
+
+// longestNative is how much of a type in the source's words a comment keeps.
+const longestNative = 200
 
 // same is a type that is in a block what it is in the table.
 func same(f form, width int, text string) columnType {
