@@ -231,7 +231,7 @@ func testUnknownOutcome(t *testing.T, s *suite) {
 
 func testKeyless(t *testing.T, s *suite) {
 	o := shape("events")
-	o.Key = nil
+	o.Key, o.Columns[0].Nullable = nil, true
 	s.evolve(t, schema.Change{After: o})
 	s.commit(t, batch(o, rowOf(row.Insert, 1, "same"), rowOf(row.Insert, 1, "same"), rowOf(row.Insert, nil, nil)))
 	s.expect(t, o.Name, "1 same", "1 same", "NULL NULL")
