@@ -27,11 +27,14 @@ var may = map[string][]string{
 	"binlog":          {"schema", "schema/row", "source", "binlog"},
 	"source/mysql":    {"schema", "schema/row", "source", "binlog"},
 	"sink/iceberg":    {"schema", "schema/row", "sink"},
+	"sink/clickhouse": {"schema", "schema/row", "sink"},
+	"sink/kafka":      {"schema", "schema/row", "sink", "sink/kafka"},
 	"pipeline":        {"schema", "schema/row", "source", "snapshot", "sink"},
 	"pipeline/config": {},
 	"pipeline/option": {},
 	"e2e/fault":       {},
-	"cmd/cdcsync":     {"schema", "source", "source/mysql", "snapshot", "sink", "sink/iceberg", "pipeline", "pipeline/config"},
+	"cmd/cdcsync": {"schema", "source", "source/mysql", "snapshot", "sink", "sink/iceberg", "sink/clickhouse", "sink/kafka",
+		"pipeline", "pipeline/config"},
 }
 
 func TestLayout_DependencyRule(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -101,7 +102,7 @@ func TestLoad_Examples(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), filepath.Base(name))
-		local := strings.ReplaceAll(string(text), "file:/run/secrets/cdc ", "file:"+secret+" ")
+		local := regexp.MustCompile(`file:/run/secrets/\w+`).ReplaceAllString(string(text), "file:"+secret)
 		if err := os.WriteFile(path, []byte(local), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -9,13 +9,21 @@ import (
 
 	"github.com/cdcsync/cdcsync/pipeline/config"
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink/clickhouse"
 	"github.com/cdcsync/cdcsync/sink/iceberg"
+	"github.com/cdcsync/cdcsync/sink/kafka"
 	"github.com/cdcsync/cdcsync/source/mysql"
 )
 
 func readme(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	return document(t, "README.md")
+}
+
+// document returns a file of the project's.
+func document(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,21 +40,26 @@ const flinkOnly = " scan.startup.specific-offset.skip-events scan.startup.specif
 	" metadata.list connect.max-retries connection.pool.size jdbc.properties.* debezium.* execution.* local-time-zone" +
 	" schema-operator.rpc-timeout schema.operator.uid operator.uid.prefix sink.partitioning.strategy transform.decimal.precision.mode "
 
-// The README names every key that does something.
+// The README, or a sink's own, names every key that does something.
 func TestReadme_NamesEveryKey(t *testing.T) {
-	text := readme(t)
 	keys := 0
-	for _, c := range []any{mysql.Config{}, iceberg.Config{}, config.Pipeline{}, config.Route{}} {
-		typ := reflect.TypeOf(c)
+	for _, c := range []struct {
+		config any
+		file   string
+	}{
+		{mysql.Config{}, "README.md"}, {iceberg.Config{}, "README.md"}, {config.Pipeline{}, "README.md"}, {config.Route{}, "README.md"},
+		{clickhouse.Config{}, "sink/clickhouse/README.md"}, {kafka.Config{}, "sink/kafka/README.md"},
+	} {
+		typ, text := reflect.TypeOf(c.config), document(t, c.file)
 		for f := range typ.Fields() {
 			key := f.Tag.Get("yaml")
-			if key == "" || strings.Contains(flinkOnly, " "+key+" ") {
+			if key == "" || key == "-" || strings.Contains(flinkOnly, " "+key+" ") {
 				continue
 			}
 			keys++
 			short := "`" + key[strings.LastIndexByte(key, '.')+1:] + "`"
 			if !strings.Contains(text, "`"+key+"`") && !(strings.HasPrefix(key, "scan.startup.specific-offset") && strings.Contains(text, "`."+short[1:])) {
-				t.Errorf("%s.%s has the key %s, which README.md does not have", typ.PkgPath(), f.Name, key)
+				t.Errorf("%s.%s has the key %s, which %s does not have", typ.PkgPath(), f.Name, key, c.file)
 			}
 		}
 	}

@@ -94,17 +94,17 @@ func (j *job) dropTables(ctx context.Context, a *app, tables []pipeline.SavedTab
 	if j.sink.absent() != "" {
 		return nil // there is nothing to drop
 	}
-	drop, done, err := j.sink.dropper(ctx, j.name)
+	snk, err := j.sink.dropper(ctx, j.name)
 	if err != nil {
 		return fmt.Errorf("open the sink: %w", err)
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, snk.Close()) }()
 	for _, t := range tables {
 		if t.Sink == nil {
 			continue
 		}
 		name := schema.Name(*t.Sink)
-		if err := drop(ctx, name); err != nil {
+		if err := snk.Evolve(ctx, &schema.Change{Before: &schema.Table{Name: name}}); err != nil {
 			return fmt.Errorf("drop %s: %w", name, err)
 		}
 		fmt.Fprintln(a.out, "dropped", name)
