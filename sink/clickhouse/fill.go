@@ -81,10 +81,11 @@ func (m *columnType) wordLiteral(w uint64) string {
 	case schema.Uint, schema.Bit:
 		return strconv.FormatUint(w, 10)
 	case schema.Float:
+		f := math.Float64frombits(w)
 		if m.source.Bits == 32 { // spelled as the double that it is, so that nothing is rounded twice
-			return strconv.FormatFloat(float64(math.Float32frombits(uint32(w))), 'g', -1, 64)
+			f = float64(math.Float32frombits(uint32(w)))
 		}
-		return strconv.FormatFloat(math.Float64frombits(w), 'g', -1, 64)
+		return strconv.FormatFloat(f, 'e', -1, 64) // never an integer, of which -0 is 0
 	case schema.Decimal:
 		return "CAST(" + quoteText(decimalText(big.NewInt(int64(w)), int(m.source.Scale))) + ", " + quoteText(m.text) + ")"
 	}
