@@ -138,8 +138,7 @@ func (a *assembler) rare(e *event) error {
 	case replication.TRANSACTION_PAYLOAD_EVENT:
 		return a.payload(e)
 	case replication.PARTIAL_UPDATE_ROWS_EVENT:
-		return a.stopRows(e, "an update logs only the changed parts of a JSON document, which are not read: "+
-			"SET GLOBAL binlog_row_value_options = '', then resync the table")
+		return a.rows(e, partialRows)
 	case replication.MARIADB_WRITE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1,
 		replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1, replication.MARIADB_QUERY_COMPRESSED_EVENT:
 		return a.compressed(e)
@@ -234,7 +233,7 @@ func (a *assembler) rows(e *event, kind rowsKind) error {
 	if err != nil || m == nil {
 		return err
 	}
-	second := e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2
+	second := e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2 || kind == partialRows
 	re, err := parseRows(kind, second, len(m.plan.cols), e.body[6:])
 	if err == nil && packedRows(e) {
 		re.rows, err = a.packed.inflate(re.rows)
@@ -433,14 +432,4 @@ func (a *assembler) stop(t *table, offset uint64, why error) {
 func (a *assembler) stopped(name schema.Name, offset uint64, why error) {
 	err := fmt.Errorf("at %s:%d: %w", a.pos.File, offset, why)
 	a.txn.items = append(a.txn.items, source.Event{Stopped: &schema.TableError{Table: name, Err: err}, Txn: a.txn.id})
-}
-
-// stopRows stops the table of a rows event that cannot be read.
-func (a *assembler) stopRows(e *event, why string) error {
-	m, err := a.rowsOf(e)
-	if err != nil || m == nil {
-		return err
-	}
-	a.stop(m.table, e.start, fmt.Errorf("%s", why))
-	return nil
 }

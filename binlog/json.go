@@ -117,67 +117,93 @@ func (w *jsonWriter) scalar(kind byte, p []byte) {
 	}
 }
 
+// A jsonContainer is an object or array as it is stored.
+type jsonContainer struct {
+	p             []byte // from behind its type on, as far as it reaches
+	count, width  int
+	keys, entries int // where the entries of its keys and values begin
+	object        bool
+}
+
+// openJSON reads the head of an object or array. p begins behind its type.
+func openJSON(kind byte, p []byte) (c jsonContainer, ok bool) {
+	c.width, c.object = 2, kind == jsonSmallObject || kind == jsonLargeObject
+	if kind == jsonLargeObject || kind == jsonLargeArray {
+		c.width = 4
+	}
+	head := cursor{p: p}
+	count, size := int(head.uint(c.width)), int(head.uint(c.width))
+	c.keys, c.entries = 2*c.width, 2*c.width
+	if c.object {
+		c.entries += count * (c.width + 2)
+	}
+	if head.short || size > len(p) || c.entries+count*(1+c.width) > size {
+		return jsonContainer{}, false
+	}
+	c.p, c.count = p[:size], count
+	return c, true
+}
+
+// member returns the i-th key and value.
+func (c *jsonContainer) member(i int) (key []byte, kind byte, value []byte, ok bool) {
+	if c.object {
+		if key, ok = c.key(c.p[c.keys+i*(c.width+2):]); !ok {
+			return nil, 0, nil, false
+		}
+	}
+	kind, value, ok = c.value(c.p[c.entries+i*(1+c.width):])
+	return key, kind, value, ok
+}
+
+// key returns a key, whose entry has its offset and length.
+func (c *jsonContainer) key(entry []byte) ([]byte, bool) {
+	e := cursor{p: entry}
+	at, n := int(e.uint(c.width)), int(e.uint(2))
+	if at > len(c.p) || n > len(c.p)-at || !utf8.Valid(c.p[at:at+n]) {
+		return nil, false
+	}
+	return c.p[at : at+n : at+n], true
+}
+
+// value returns a value, whose entry has its type and either its offset or, if it fits there, itself.
+func (c *jsonContainer) value(entry []byte) (kind byte, value []byte, ok bool) {
+	kind = entry[0]
+	inlined := kind == jsonLiteral || kind == jsonInt16 || kind == jsonUint16
+	if inlined || c.width == 4 && (kind == jsonInt32 || kind == jsonUint32) {
+		return kind, entry[1:], true
+	}
+	e := cursor{p: entry[1:]}
+	at := int(e.uint(c.width))
+	if at > len(c.p) {
+		return 0, nil, false
+	}
+	return kind, c.p[at:], true
+}
+
 // container appends an object or array. p begins behind its type.
 func (w *jsonWriter) container(kind byte, p []byte, depth int) {
-	width, object := 2, kind == jsonSmallObject || kind == jsonLargeObject
-	if kind == jsonLargeObject || kind == jsonLargeArray {
-		width = 4
-	}
-	c := cursor{p: p}
-	count, size := int(c.uint(width)), int(c.uint(width))
-	keys, values := 2*width, 2*width // where their entries begin
-	keyEntry := width + 2
-	if object {
-		values += count * keyEntry
-	}
-	if c.short || size > len(p) || values+count*(1+width) > size {
-		w.bad = true
-		return
-	}
-	p = p[:size]
+	c, ok := openJSON(kind, p)
+	w.bad = w.bad || !ok
 	brackets := "[]"
-	if object {
+	if c.object {
 		brackets = "{}"
 	}
 	w.dst = append(w.dst, brackets[0])
-	for i := 0; i < count && !w.bad; i++ {
+	for i := 0; i < c.count && !w.bad; i++ {
+		key, kind, value, ok := c.member(i)
+		if !ok {
+			w.bad = true
+			return
+		}
 		if i > 0 {
 			w.dst = append(w.dst, ", "...)
 		}
-		if object {
-			w.key(p, p[keys+i*keyEntry:], width)
+		if c.object {
+			w.dst = append(appendJSONString(w.dst, key), ": "...)
 		}
-		w.entry(p, p[values+i*(1+width):], width, depth)
+		w.value(kind, value, depth+1)
 	}
 	w.dst = append(w.dst, brackets[1])
-}
-
-// key appends a key, whose entry has its offset and length.
-func (w *jsonWriter) key(p, entry []byte, width int) {
-	c := cursor{p: entry}
-	at, n := int(c.uint(width)), int(c.uint(2))
-	if at > len(p) || n > len(p)-at || !utf8.Valid(p[at:at+n]) {
-		w.bad = true
-		return
-	}
-	w.dst = append(appendJSONString(w.dst, p[at:at+n]), ": "...)
-}
-
-// entry appends a value, whose entry has its type and either its offset or, if it fits there, itself.
-func (w *jsonWriter) entry(p, entry []byte, width, depth int) {
-	kind := entry[0]
-	inlined := kind == jsonLiteral || kind == jsonInt16 || kind == jsonUint16
-	if inlined || width == 4 && (kind == jsonInt32 || kind == jsonUint32) {
-		w.value(kind, entry[1:], depth+1)
-		return
-	}
-	c := cursor{p: entry[1:]}
-	at := int(c.uint(width))
-	if at > len(p) {
-		w.bad = true
-		return
-	}
-	w.value(kind, p[at:], depth+1)
 }
 
 // jsonBytes takes a length of 7 bits a byte, the lowest first, and as many bytes.

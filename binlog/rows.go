@@ -11,6 +11,7 @@ type rowsEvent struct {
 	ops     [2]row.Op // of the images of one row
 	present [2][]byte // which columns each of the images has
 	images  int       // 1, or 2 for updates
+	partial bool      // the second image may hold changes of JSON documents
 	rows    []byte    // the images, one after the other
 }
 
@@ -33,7 +34,8 @@ func parseRows(kind rowsKind, extra bool, columns int, p []byte) (rowsEvent, err
 		e.ops[0] = row.Insert
 	case deleteRows:
 		e.ops[0] = row.Delete
-	case updateRows:
+	case updateRows, partialRows:
+		e.partial = kind == partialRows
 		e.ops, e.images = [2]row.Op{row.Before, row.After}, 2
 		e.present[1] = c.bytes((columns + 7) / 8)
 	}
@@ -48,11 +50,15 @@ const (
 	writeRows rowsKind = iota + 1
 	updateRows
 	deleteRows
+	partialRows // an update
 )
 
 // appendRow takes the images of one row off p and appends them to b. seq is the first image's; the second stands as far
 // behind it as it does in the event. On an error b has a half row, and is of no more use.
 func (d *plan) appendRow(b *row.Batch, e *rowsEvent, p []byte, seq uint64, time int64) ([]byte, error) {
+	if e.partial {
+		return d.appendPartial(b, e, p, seq, time)
+	}
 	for i := range e.images {
 		b.Append(e.ops[i], seq, time)
 		rest, err := d.appendImage(b, e.present[i], p)

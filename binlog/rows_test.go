@@ -223,7 +223,7 @@ func FuzzDecode_Rows(f *testing.F) {
 	fx := newFixture(f, everyCells(), 2, true)
 	f.Add(uint8(1), true, fx.body)
 	f.Fuzz(func(t *testing.T, kind uint8, extra bool, body []byte) {
-		e, err := parseRows(rowsKind(kind%3+1), extra, len(fx.plan.cols), body)
+		e, err := parseRows(rowsKind(kind%4+1), extra, len(fx.plan.cols), body)
 		if err != nil {
 			return
 		}
@@ -291,6 +291,18 @@ func FuzzJSON(f *testing.F) {
 		text, err := appendJSON(nil, doc, false)
 		if len(text) > 17*len(doc)+128 || err != nil && len(text) > 0 {
 			t.Errorf("%d bytes became %d: %v", len(doc), len(text), err)
+		}
+	})
+}
+
+func FuzzJSONChange(f *testing.F) {
+	doc := []byte("\x00\x01\x00\x0c\x00\x0b\x00\x01\x00\x05\x01\x00a")
+	f.Add(doc, []byte("\x00\x03$.a\x03\x05\x02\x00\x01\x03$.b\x06\x02\x00\x00\x04\x00\x00\x01\x06$.b[0]\x03\x04\x00\x00\x02\x03$.a"))
+	f.Add(doc, []byte("\x02\x08$.b[last]\x02\x0a$.\"\\u00e9\""))
+	f.Fuzz(func(t *testing.T, doc, changes []byte) {
+		text, err := appendChangedJSON(nil, doc, changes)
+		if len(text) > 17*(len(doc)+len(changes))+128 || err != nil && len(text) > 0 {
+			t.Errorf("%d and %d bytes became %d: %v", len(doc), len(changes), len(text), err)
 		}
 	})
 }

@@ -72,7 +72,7 @@ func TestCheck_Variables(t *testing.T) {
 		{"binlog_format", "'STATEMENT'", schema.Problem, []string{"binlog_format is STATEMENT", "SET GLOBAL binlog_format = 'ROW'"}, ""},
 		{"binlog_row_image", "'MINIMAL'", schema.Problem, []string{"binlog_row_image is MINIMAL", "SET GLOBAL binlog_row_image = 'FULL'"}, ""},
 		{"binlog_row_metadata", "'MINIMAL'", schema.Warning, []string{"binlog_row_metadata", "SET GLOBAL binlog_row_metadata = 'FULL'"}, ""},
-		{"binlog_row_value_options", "'PARTIAL_JSON'", schema.Problem, []string{"PARTIAL_JSON", "binlog_row_value_options = ''"}, servers.FlavourMySQL},
+		{"binlog_row_value_options", "'PARTIAL_JSON'", schema.Fine, []string{"PARTIAL_JSON"}, servers.FlavourMySQL},
 		{"binlog_checksum", "'NONE'", schema.Warning, []string{"binlog_checksum is NONE"}, ""},
 		{"binlog_expire_logs_seconds", "3600", schema.Warning, []string{"1.0 hours", "SET GLOBAL binlog_expire_logs_seconds = 604800"}, ""},
 		{"binlog_order_commits", "OFF", schema.Warning, []string{"binlog_order_commits is OFF"}, servers.FlavourMySQL},
