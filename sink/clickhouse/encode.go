@@ -64,9 +64,8 @@ type encoder struct {
 	layout  *layout
 	columns []blockColumn // the source's, then the technical ones
 	count   int
-	epoch   uint64
 	chosen  chosen
-	instant []byte // the text of an instant being spelled
+	place   []byte // the text of a position
 }
 
 func newEncoder(l *layout) *encoder {
@@ -208,7 +207,7 @@ const offsetBits = 40
 
 // appendPositions appends where the batch's transaction is in the log, for each row.
 func (e *encoder) appendPositions(dst []byte, b *row.Batch) []byte {
-	text := e.instant[:0]
+	text := e.place[:0]
 	if o := &b.Origin; o.Seq != 0 {
 		text = o.AppendGTID(text)
 		if len(text) == 0 {
@@ -216,7 +215,7 @@ func (e *encoder) appendPositions(dst []byte, b *row.Batch) []byte {
 			text = strconv.AppendUint(text, o.Seq&(1<<offsetBits-1), 10)
 		}
 	}
-	e.instant = text
+	e.place = text
 	for range b.Ops {
 		dst = append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 	}

@@ -59,8 +59,8 @@ func (m *columnType) literal(v *schema.Value) string {
 	case formFixed:
 		return cast(decimalText(unscaled(v.Bytes), int(m.source.Scale)))
 	case formUUID:
-		return "CAST(" + quoteText(hex.EncodeToString(v.Bytes[:4])+"-"+hex.EncodeToString(v.Bytes[4:6])+"-"+hex.EncodeToString(v.Bytes[6:8])+
-			"-"+hex.EncodeToString(v.Bytes[8:10])+"-"+hex.EncodeToString(v.Bytes[10:])) + ", 'UUID')"
+		h := hex.EncodeToString(v.Bytes)
+		return cast(strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-"))
 	case formJSON, formIPv4, formIPv6:
 		return cast(string(v.Bytes))
 	case formShape:
@@ -69,11 +69,12 @@ func (m *columnType) literal(v *schema.Value) string {
 		return vectorLiteral(v.Bytes)
 	case formLabels:
 		return labelsLiteral(string(v.Bytes))
+	default:
+		if m.source.Kind == schema.Binary || m.source.Kind == schema.Geometry {
+			return "unhex(" + quoteText(hex.EncodeToString(v.Bytes)) + ")"
+		}
+		return quoteText(string(v.Bytes))
 	}
-	if m.source.Kind == schema.Binary || m.source.Kind == schema.Geometry {
-		return "unhex(" + quoteText(hex.EncodeToString(v.Bytes)) + ")"
-	}
-	return quoteText(string(v.Bytes))
 }
 
 func (m *columnType) wordLiteral(w uint64) string {
@@ -94,8 +95,9 @@ func (m *columnType) wordLiteral(w uint64) string {
 		return "CAST(" + quoteText(wordText(m, w)) + ", " + quoteText(m.text) + ")"
 	case formDateText, formInstant, formTimeText:
 		return quoteText(wordText(m, w))
+	default:
+		return strconv.FormatInt(int64(w), 10)
 	}
-	return strconv.FormatInt(int64(w), 10)
 }
 
 // unscaled reads two's complement, little-endian.

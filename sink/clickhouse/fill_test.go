@@ -75,7 +75,7 @@ func valueOf(v *row.Vector) *schema.Value {
 
 // NULL is what there is without a value; where it cannot be, and where a row would stop the table, there is none.
 func TestLayout_FillOfNothing(t *testing.T) {
-	cfg, early, late := testConfig(), int64(firstDay-1), &schema.Value{Word: uint64(lastMicro + 1)}
+	cfg, early, late := testConfig(), firstDay-1, &schema.Value{Word: uint64(lastMicro + 1)}
 	shape := func(nullable bool) *layout {
 		s := noteShape()
 		s.Columns = append(s.Columns, schema.Column{Name: "v", Type: schema.Type{Kind: schema.Vector}, Nullable: nullable},

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -155,10 +156,8 @@ func splitList(sql string) ([]string, error) {
 		}
 	}
 	items = append(items, strings.TrimSpace(sql[begin:]))
-	for _, item := range items {
-		if item == "" {
-			return nil, fmt.Errorf("%q: a part is empty", sql)
-		}
+	if slices.Contains(items, "") {
+		return nil, fmt.Errorf("%q: a part is empty", sql)
 	}
 	return items, nil
 }

@@ -68,8 +68,9 @@ func (m *columnType) dates() bool {
 	switch m.form {
 	case formDays, formTicks, formDateText, formInstant:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // nullable puts Nullable where it belongs in a type.
@@ -190,8 +191,9 @@ func mapTime(t schema.Type, mode TimeMode) columnType {
 		return same(formTimeText, 0, "String")
 	case Time64:
 		return same(formDuration, 8, fmt.Sprintf("Time64(%d)", t.Precision))
+	default:
+		return same(formWord, 8, "Int64")
 	}
-	return same(formWord, 8, "Int64")
 }
 
 // mapDecimal keeps the digits. ClickHouse picks the width by them, as package row does from 19 digits on.
