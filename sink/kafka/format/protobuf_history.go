@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -172,23 +173,54 @@ func (e *protobufEarlier) number(m *descriptorpb.DescriptorProto, cols []binaryC
 	for _, f := range gone {
 		e.reserved[f.number], e.reservedNames[f.name] = true, true
 	}
+	e.name(m, added, top)
+	e.describe(m, cols)
+}
+
+// name gives added fields new numbers, and another name where theirs is reserved, or is the same in JSON as that of another
+// column: compilers refuse that.
+func (e *protobufEarlier) name(m *descriptorpb.DescriptorProto, added []int, top int32) {
+	taken := map[string]bool{}
+	for i, d := range m.Field {
+		if !slices.Contains(added, i) {
+			taken[jsonName(d.GetName())] = true
+		}
+	}
 	for _, i := range added {
 		if top++; top == firstKept {
 			top = lastKept + 1
 		}
 		d := m.Field[i]
 		d.Number = proto.Int32(top)
-		if e.reservedNames[d.GetName()] {
+		if e.reservedNames[d.GetName()] || taken[jsonName(d.GetName())] {
 			d.Name = proto.String(fmt.Sprintf("%s_%d", d.GetName(), top))
 		}
+		taken[jsonName(d.GetName())] = true
 	}
-	e.describe(m, cols)
 }
 
-// describe tells the columns of fields that are not named like them, and what is reserved.
+// jsonName is the name that a field has in JSON, if it is given no other: without '_', and with a capital after it.
+func jsonName(name string) string {
+	var b strings.Builder
+	up := false
+	for _, r := range name {
+		switch {
+		case r == '_':
+			up = true
+			continue
+		case up:
+			r = unicode.ToUpper(r)
+		}
+		b.WriteRune(r)
+		up = false
+	}
+	return b.String()
+}
+
+// describe gives fields the names of their columns in JSON, and says what is reserved.
 func (e *protobufEarlier) describe(m *descriptorpb.DescriptorProto, cols []binaryColumn) {
 	for i, d := range m.Field {
-		if d.GetName() != cols[i].name {
+		if jsonName(d.GetName()) != cols[i].name {
 			d.JsonName = &cols[i].name
 		}
 		if d.OneofIndex != nil {
