@@ -175,6 +175,12 @@ func OrderResync(t testing.TB, p *Pipeline, tables ...string) {
 	if code := d.Terminate(t); code != 0 {
 		t.Fatalf("exit code %d after SIGTERM", code)
 	}
+	p.Resync(t, tables...)
+}
+
+// Resync asks for tables to be copied anew by the next run.
+func (p *Pipeline) Resync(t testing.TB, tables ...string) {
+	t.Helper()
 	names := make([]string, len(tables))
 	for i, name := range tables {
 		names[i] = p.Database + "." + name

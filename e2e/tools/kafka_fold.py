@@ -4,7 +4,6 @@ nothing may be missing, and the order per key is that of the source's log."""
 import re
 
 import canonical
-from kafka_topics import sequence
 from source_rows import mysql_kind
 
 NAME = r"`?([\w$]+)`?"
@@ -28,8 +27,8 @@ class Fold:
     def __init__(self, records, changes):
         self.tables, self.problems = {}, []
         self.check_order(records)
-        self.records = sorted((r for r in records if r.op != "tombstone"), key=lambda r: r.seq)  # stable
-        self.changes = sorted((c for c in changes if c.get("source")), key=lambda c: sequence(c["source"]))
+        self.records = sorted((r for r in records if r.op != "tombstone"), key=lambda r: (r.shape, r.seq))  # stable
+        self.changes = sorted(changes, key=lambda c: c["at"])
         self.check_once()
         self.fold()
 
@@ -75,7 +74,7 @@ class Fold:
         pending = iter(self.changes)
         change = next(pending, None)
         for r in self.records:
-            while change and sequence(change["source"]) <= r.seq:
+            while change and (change["at"][0] <= r.shape if change["at"][0] else change["at"][1] <= r.seq):
                 self.alter(change)
                 change = next(pending, None)
             self.apply(r)

@@ -66,7 +66,7 @@ def row(fields, v):
 
 # ---- one record ------------------------------------------------------------------------------------------------------
 class Record:
-    __slots__ = ("topic", "partition", "offset", "seq", "table", "key", "op", "before", "after", "source")
+    __slots__ = ("topic", "partition", "offset", "shape", "seq", "table", "key", "op", "before", "after", "source")
 
     def where(self):
         return f"{self.topic}/{self.partition}@{self.offset} (seq {self.seq}, op {self.op})"
@@ -105,7 +105,8 @@ def envelope(schema):
 
 
 class Topics:
-    """All records so far of the topics whose names match; more() reads on. Shape changes are kept apart."""
+    """All records so far of a pipeline's topics; more() reads on. Schema changes are kept apart: the header cdcsync.schema
+    of a row's record is the number of the newest one before it."""
 
     def __init__(self, seeds, prefix):
         self.client = confluent_kafka.Consumer(
@@ -148,12 +149,15 @@ class Topics:
 
     def change(self, m):
         payload = json.loads(m.value())
-        self.changes.append(payload.get("payload", payload))
+        change = payload.get("payload", payload)
+        change["at"] = int(dict(m.headers() or []).get("cdcsync.schema") or 0), sequence(change["source"])
+        self.changes.append(change)
 
     def record(self, m):
         r = Record()
         r.topic, r.partition, r.offset = m.topic(), m.partition(), m.offset()
-        told = dict(m.headers() or []).get("cdcsync.seq")
+        headers = dict(m.headers() or [])
+        told, r.shape = headers.get("cdcsync.seq"), int(headers.get("cdcsync.schema") or 0)
         r.key = r.before = r.after = r.source = r.table = None
         if m.key() is not None:
             key, fields = self.schemas.payload((r.topic, "key"), m.key(), columns)
