@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -222,5 +223,41 @@ func TestEncoder_KeyDateOutOfRange(t *testing.T) {
 	put(b, row.Insert, 1, int(firstDay-1))
 	if err := newEncoder(l).add(b); err == nil || !strings.Contains(err.Error(), "column day: 1899-12-31") {
 		t.Errorf("got %v, want an error about day", err)
+	}
+}
+
+// A tombstone has what the log carries, down to nothing but the key, for columns of all types.
+func TestEncoder_TombstonesOfGaps(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"default":   func(*Config) {},
+		"text":      func(c *Config) { c.Dates, c.Time, c.Enum = StringDate, TimeString, EnumString },
+		"new_types": func(c *Config) { c.Time, c.Set, c.JSON, c.Geometry = Time64, SetArray, JSONType, WKB },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, cases := testConfig(), valueCases(false)
+			change(&cfg)
+			shape := caseTable(cases)
+			table := newBenchTable(t, shape, &cfg)
+			rows, gone := row.New(shape), row.New(shape)
+			for i := range 3 {
+				rows.Append(row.Insert, 1, 0)
+				fillRow(rows, rand.New(rand.NewPCG(1, 1)), cases, i)
+			}
+			for i := range 2 {
+				gone.Append(row.Delete, 2, 0)
+				gone.Cols[0].AppendWord(uint64(i))
+				for c := range shape.Columns[1:] {
+					if i == 0 {
+						gone.Cols[1+c].AppendAbsent()
+					} else {
+						gone.Cols[1+c].AppendNull()
+					}
+				}
+			}
+			table.insert(t, rows, gone)
+			if got := table.server.Value(t, "SELECT groupArray(id) FROM "+quoteTable(table.name)+" FINAL"); got != "[2]" {
+				t.Errorf("got rows %s, want [2]", got)
+			}
+		})
 	}
 }
