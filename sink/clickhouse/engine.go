@@ -180,7 +180,7 @@ func (l *layout) checkOptions() error {
 	}
 	if other := l.outsideKey(columns); other != "" {
 		return fmt.Errorf("partition.by: %s is not part of the key: when an update changes it, the row's old version stays in another partition, "+
-			"where nothing replaces it; partition by key columns, like %s", other, l.keyNames()[0])
+			"and no merge ever brings them together; partition by key columns, like %s", other, l.keyNames()[0])
 	}
 	return l.checkTTL()
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/schema"
 )
 
@@ -123,5 +124,18 @@ func TestMatches(t *testing.T) {
 		if got := matches(c.pattern, c.name); got != c.want {
 			t.Errorf("%q of %q: got %v, want %v", c.pattern, c.name, got, c.want)
 		}
+	}
+}
+
+// Why expiry by other columns is refused: what a server makes of it.
+func TestClickHouse_ExpiryShowsOldVersions(t *testing.T) {
+	s := servers.SharedClickHouse(t)
+	at := quoteTable(schema.Name{Namespace: s.Database(t), Table: "t"})
+	s.Exec(t, "CREATE TABLE "+at+" (id Int32, created Date32, v UInt64, d UInt8) ENGINE = ReplacingMergeTree(v, d) ORDER BY id TTL created + INTERVAL 1 YEAR "+
+		"SETTINGS max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1", // the parts stay two
+		"INSERT INTO "+at+" VALUES (1, '2200-01-01', 1, 0)", "INSERT INTO "+at+" VALUES (1, '2000-01-01', 2, 0)",
+		"ALTER TABLE "+at+" MATERIALIZE TTL SETTINGS mutations_sync = 2")
+	if got := s.Value(t, "SELECT created FROM "+at+" FINAL"); got != "2200-01-01" {
+		t.Errorf("got %q: the server has learned to expire versions together, and checkTTL can be dropped", got)
 	}
 }
