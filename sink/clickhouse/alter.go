@@ -42,7 +42,7 @@ func (s *Sink) alter(ctx context.Context, now *physical, c *schema.Change, after
 		return err
 	}
 	now.note = n
-	if err := s.verify(ctx, now, after); err != nil {
+	if err := s.verify(ctx, now.name, after); err != nil {
 		return err
 	}
 	return s.restoreView(ctx, after, now)
@@ -89,11 +89,6 @@ func (s *Sink) step(ctx context.Context, now *physical, st step, n *note) error 
 			return tableError(now.name, fmt.Errorf("%w: column %s: %s of its values in ClickHouse would not survive (%s); %s", errLossy, st.column, rows[0][0], st.clause, again))
 		}
 	}
-	if st.before != "" {
-		if err := s.exec(ctx, "take NULLs away", alterSQL(now.name, &s.cfg, st.before), mutates); err != nil {
-			return err
-		}
-	}
 	if st.adds != "" {
 		stale, err := s.stale(ctx, now, st.adds)
 		if err != nil {
@@ -127,11 +122,11 @@ func (s *Sink) stale(ctx context.Context, now *physical, column string) (bool, e
 	return err == nil && rows[0][0] != "0", err
 }
 
-// verify finds out now, rather than at the first row, that the table cannot take the rows.
-func (s *Sink) verify(ctx context.Context, now *physical, l *layout) error {
-	have, err := s.columns(ctx, now.name)
+// verify finds out, before there are rows for it, that the table cannot take them.
+func (s *Sink) verify(ctx context.Context, at schema.Name, l *layout) error {
+	have, err := s.columns(ctx, at)
 	if err != nil {
-		return err
+		return ofTableError(l.table.Name, "read columns", err)
 	}
 	if err := l.match(have); err != nil {
 		return tableError(l.table.Name, err)

@@ -50,9 +50,17 @@ func (p *plan) convert(i int, have planned) error {
 		s.check = fmt.Sprintf("SELECT toString(countIf(isNotNull(%[1]s) AND (isNull(accurateCastOrNull(%[1]s, %[2]s)) OR CAST(accurateCastOrNull(%[1]s, %[2]s), %[3]s) != %[1]s))) FROM %[4]s",
 			name, quoteText(wide), quoteText(nullable(was)), quoteTable(p.at))
 	}
-	if strings.HasPrefix(have.text, "Nullable(") && !c.nullable {
-		s.before = fmt.Sprintf("UPDATE %[1]s = defaultValueOfTypeName(%[2]s) WHERE isNull(%[1]s)", name, quoteText(bare(have.text)))
+	if strings.HasPrefix(have.text, "Nullable(") && !c.nullable { // NULLs are in old versions of rows and in tombstones
+		s.clause = p.after.defaultClause(i)
+		p.steps = append(p.steps, s, step{clause: plainClause(c.name)})
+		s = step{clause: p.after.modifyClause(i)}
 	}
 	p.steps = append(p.steps, s)
 	return nil
+}
+
+// defaultClause gives column i its type, and what is NULL the type's default.
+func (l *layout) defaultClause(i int) string {
+	c := &l.columns[i]
+	return fmt.Sprintf("MODIFY COLUMN %s %s DEFAULT defaultValueOfTypeName(%s)", quoteName(c.name), c.text, quoteText(c.text))
 }

@@ -25,6 +25,7 @@ const (
 	codeReadOnly        = 164
 	codeTooManyParts    = 252
 	codeTableDropped    = 218
+	codeNoDefinition    = 390 // of a table to make another like it
 	codeAccessDenied    = 497
 	codeMemoryLimit     = 241
 	codeKeyColumn       = 524
@@ -120,7 +121,7 @@ func classify(err error) class {
 // hint says how to mend what is wrong with a table, by the server's code.
 func hint(code int) string {
 	switch code {
-	case codeUnknownTable, codeUnknownDatabase, codeTableDropped:
+	case codeUnknownTable, codeUnknownDatabase, codeTableDropped, codeNoDefinition:
 		return "somebody dropped the ClickHouse table: copy the table again"
 	case codeNoSuchColumn, codeUnknownColumn, codeTypeMismatch:
 		return "somebody altered the ClickHouse table: give it its columns back, or copy the table again"

@@ -166,6 +166,9 @@ func (l *load) commit(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.failure()
+	if err == nil && !l.target.exact { // the server converts types, whichever it finds
+		err = l.txn.sink.verify(ctx, l.target.at, l.target.layout)
+	}
 	if err == nil {
 		err = l.publish(ctx)
 	}

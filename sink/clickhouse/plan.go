@@ -16,7 +16,6 @@ type step struct {
 	clause string
 	check  string // a query for the number of values that the clause would spoil
 	column string // that the check is about
-	before string // a mutation that must be done first, and may be repeated
 	adds   string // the column that the clause adds
 }
 

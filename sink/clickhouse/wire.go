@@ -45,7 +45,7 @@ func (in *insertion) settings() []setting {
 		{"max_insert_threads", "1"}, {"max_insert_block_size", "1000000000"}, {"max_insert_block_size_bytes", "0"},
 		{"min_insert_block_size_rows", "0"}, {"min_insert_block_size_bytes", "0"}, {"max_block_size", "1000000000"},
 		{"max_partitions_per_insert_block", "0"}, {"input_format_parallel_parsing", "0"},
-		{"input_format_native_allow_types_conversion", convert},
+		{"input_format_native_allow_types_conversion", convert}, {"input_format_null_as_default", "0"},
 	}
 }
 
