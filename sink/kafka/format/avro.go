@@ -51,8 +51,9 @@ func (avroWire) present(dst []byte, p presence) []byte {
 		return append(dst, avroPresent)
 	case hasDefault:
 		return append(dst, avroNull)
+	default:
+		return dst
 	}
-	return dst
 }
 
 func (w avroWire) long(dst []byte, _ int, p presence, n int64) []byte {

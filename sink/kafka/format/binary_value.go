@@ -62,8 +62,10 @@ func formOf(s *connectSchema, d *jsonColumn) form {
 		if s.kind == "bytes" {
 			return formBytes
 		}
+		return formMade
+	default:
+		return formMade
 	}
-	return formMade
 }
 
 // integer is a value of formInt. Values that the schema cannot hold are refused as in JSON.
@@ -134,12 +136,13 @@ func (c *binaryColumn) unscaled(buf *[maxWide]byte, v *row.Vector, i int) []byte
 		buf[0] = 0
 		binary.BigEndian.PutUint64(buf[1:], v.Words[i])
 		return trimSign(buf[:9])
+	default:
+		p := v.Value(i)
+		for k, b := range p {
+			buf[len(p)-1-k] = b
+		}
+		return trimSign(buf[:len(p)])
 	}
-	p := v.Value(i)
-	for k, b := range p {
-		buf[len(p)-1-k] = b
-	}
-	return trimSign(buf[:len(p)])
 }
 
 // A shape is a geometry taken apart.

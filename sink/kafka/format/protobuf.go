@@ -14,9 +14,8 @@ import (
 // has the fields of confluent.type.Decimal.
 //
 // All columns of a value are optional. They keep their field numbers for as long as the registry has an earlier version of
-// the schema; numbers and names of dropped columns are reserved, and a column whose new type reads old records wrong gets
-// a new field. So records stay readable whatever becomes of a table. Added columns suit the level BACKWARD of all
-// registries, dropped ones that of Confluent's; Apicurio calls them incompatible.
+// the schema; the fields of dropped columns stay, as deprecated, and a column whose new type reads old records wrong gets a
+// new field. So records stay readable whatever becomes of a table.
 func NewProtobuf(c ProtobufConfig) (Format, error) {
 	return newBinary(AvroConfig(c), sr.TypeProtobuf, protobufDialect{}, "protobuf.envelope")
 }
@@ -99,11 +98,12 @@ func (c *binaryColumn) appendProtobuf(dst []byte, v *row.Vector, i int) ([]byte,
 			return dst, nil
 		}
 		return protowire.AppendBytes(protowire.AppendVarint(dst, c.tag), p), nil
+	default:
+		dst = protowire.AppendVarint(dst, c.tag)
+		at := len(dst)
+		dst, err := c.appendInner(append(dst, 0), v, i)
+		return sealVarint(dst, at, uint64(len(dst)-at-1)), err
 	}
-	dst = protowire.AppendVarint(dst, c.tag)
-	at := len(dst)
-	dst, err := c.appendInner(append(dst, 0), v, i)
-	return sealVarint(dst, at, uint64(len(dst)-at-1)), err
 }
 
 // Tags within the messages of values.

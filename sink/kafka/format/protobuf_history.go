@@ -2,15 +2,9 @@ package format
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // A protobufEarlier is what an earlier version of a message had.
@@ -85,10 +79,10 @@ func (e *protobufEarlier) read(tokens []string) error {
 func (e *protobufEarlier) statement(tokens []string) error {
 	equals := slices.Index(tokens, "=")
 	switch {
-	case len(tokens) == 0 || tokens[0] == "option" && equals != 2:
+	case len(tokens) == 0 || tokens[0] == "option":
 		return nil
 	case tokens[0] == "reserved" && equals < 0:
-		return e.reserve(tokens[1:])
+		return e.readReserved(tokens[1:])
 	case equals < 2 || equals+1 == len(tokens):
 		return nil
 	}
@@ -108,8 +102,8 @@ func (e *protobufEarlier) statement(tokens []string) error {
 	return nil
 }
 
-// reserve takes the list of a reserved statement: numbers, ranges, names.
-func (e *protobufEarlier) reserve(tokens []string) error {
+// readReserved takes the list of a reserved statement: numbers, ranges, names.
+func (e *protobufEarlier) readReserved(tokens []string) error {
 	var last int32
 	for i := 0; i < len(tokens); i++ {
 		switch t := tokens[i]; {
@@ -141,97 +135,3 @@ func (e *protobufEarlier) reserve(tokens []string) error {
 	}
 	return nil
 }
-
-// Field numbers that Protobuf keeps for itself, and the largest that it has.
-const (
-	firstKept      = 19000
-	lastKept       = 19999
-	maxFieldNumber = math.MaxInt32 >> 2
-	maxReserved    = 100_000 // the longest range that is read: cdcsync writes none
-)
-
-// number gives the fields of rows their numbers: those they had, or new ones. Numbers and names that are gone are
-// reserved.
-func (e *protobufEarlier) number(m *descriptorpb.DescriptorProto, cols []binaryColumn) {
-	gone, top := maps.Clone(e.columns), int32(0)
-	for n := range e.reserved {
-		top = max(top, n)
-	}
-	for _, f := range e.columns {
-		top = max(top, f.number)
-	}
-	var added []int
-	for i, d := range m.Field {
-		f, ok := e.columns[cols[i].name]
-		if !ok || !readable(f.kind, typeOf(d)) {
-			added = append(added, i)
-			continue
-		}
-		d.Number, d.Name = &f.number, &f.name
-		delete(gone, cols[i].name)
-	}
-	for _, f := range gone {
-		e.reserved[f.number], e.reservedNames[f.name] = true, true
-	}
-	e.name(m, added, top)
-	e.describe(m, cols)
-}
-
-// name gives added fields new numbers, and another name where theirs is reserved, or is the same in JSON as that of another
-// column: compilers refuse that.
-func (e *protobufEarlier) name(m *descriptorpb.DescriptorProto, added []int, top int32) {
-	taken := map[string]bool{}
-	for i, d := range m.Field {
-		if !slices.Contains(added, i) {
-			taken[jsonName(d.GetName())] = true
-		}
-	}
-	for _, i := range added {
-		if top++; top == firstKept {
-			top = lastKept + 1
-		}
-		d := m.Field[i]
-		d.Number = proto.Int32(top)
-		if e.reservedNames[d.GetName()] || taken[jsonName(d.GetName())] {
-			d.Name = proto.String(fmt.Sprintf("%s_%d", d.GetName(), top))
-		}
-		taken[jsonName(d.GetName())] = true
-	}
-}
-
-// jsonName is the name that a field has in JSON, if it is given no other: without '_', and with a capital after it.
-func jsonName(name string) string {
-	var b strings.Builder
-	up := false
-	for _, r := range name {
-		switch {
-		case r == '_':
-			up = true
-			continue
-		case up:
-			r = unicode.ToUpper(r)
-		}
-		b.WriteRune(r)
-		up = false
-	}
-	return b.String()
-}
-
-// describe gives fields the names of their columns in JSON, and says what is reserved.
-func (e *protobufEarlier) describe(m *descriptorpb.DescriptorProto, cols []binaryColumn) {
-	for i, d := range m.Field {
-		if jsonName(d.GetName()) != cols[i].name {
-			d.JsonName = &cols[i].name
-		}
-		if d.OneofIndex != nil {
-			m.OneofDecl[d.GetOneofIndex()].Name = proto.String("_" + d.GetName())
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(e.reserved)) {
-		m.ReservedRange = append(m.ReservedRange, &descriptorpb.DescriptorProto_ReservedRange{Start: proto.Int32(n), End: proto.Int32(n + 1)})
-	}
-	m.ReservedName = slices.Sorted(maps.Keys(e.reservedNames))
-}
-
-// readable says that what was written as one type is read whole as another.
-func readable(from, to string) bool { return from == to || from == "int32" && to == "int64" }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 )
@@ -32,14 +31,14 @@ func (protobufDialect) schema(part Part, t *binaryTable, history string) (string
 		fields[i].schema.optional, cols[i].optional = part == PartValues, part == PartValues
 	}
 	f := &protobufFile{
-		file:     &descriptorpb.FileDescriptorProto{Name: proto.String("table.proto"), Package: proto.String(t.prefix), Syntax: proto.String("proto3")},
+		file:     &descriptorpb.FileDescriptorProto{Name: new("table.proto"), Package: new(t.prefix), Syntax: new("proto3")},
 		comments: map[*descriptorpb.FieldDescriptorProto]string{},
 	}
 	whole := t.whole(part, fields)
 	f.add(&whole)
 	rows := f.message(message)
-	earlier.number(rows, cols)
-	for i, d := range rows.Field {
+	f.number(rows, earlier, cols)
+	for i, d := range rows.Field[:len(cols)] {
 		cols[i].tag = protowire.EncodeTag(protowire.Number(d.GetNumber()), wireTypes[d.GetType()])
 		cols[i].tail = decimalTail(&fields[i].schema)
 	}
@@ -105,16 +104,22 @@ func (f *protobufFile) add(s *connectSchema) (name string) {
 	}
 	m := &descriptorpb.DescriptorProto{Name: &name}
 	f.file.MessageType = append(f.file.MessageType, m)
-	for i := range s.fields {
-		d := &descriptorpb.FieldDescriptorProto{Name: proto.String(s.fields[i].name), Number: proto.Int32(int32(i + 1)), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
-		f.typed(d, &s.fields[i].schema)
-		if s.fields[i].schema.optional {
-			d.Proto3Optional, d.OneofIndex = proto.Bool(true), proto.Int32(int32(len(m.OneofDecl)))
-			m.OneofDecl = append(m.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: proto.String("_" + s.fields[i].name)})
-		}
-		m.Field = append(m.Field, d)
+	for _, field := range s.fields {
+		f.addField(m, field)
 	}
 	return name
+}
+
+// addField adds a field with the next number.
+func (f *protobufFile) addField(m *descriptorpb.DescriptorProto, field connectField) *descriptorpb.FieldDescriptorProto {
+	d := &descriptorpb.FieldDescriptorProto{Name: new(field.name), Number: new(int32(len(m.Field) + 1)), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
+	f.typed(d, &field.schema)
+	if field.schema.optional {
+		d.Proto3Optional, d.OneofIndex = new(true), new(int32(len(m.OneofDecl)))
+		m.OneofDecl = append(m.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new("_" + field.name)})
+	}
+	m.Field = append(m.Field, d)
+	return d
 }
 
 // typed sets the type of a field.
@@ -136,7 +141,7 @@ func (f *protobufFile) typed(d *descriptorpb.FieldDescriptorProto, s *connectSch
 		return
 	}
 	d.Type = descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum()
-	d.TypeName = proto.String("." + f.file.GetPackage() + "." + f.add(inner))
+	d.TypeName = new("." + f.file.GetPackage() + "." + f.add(inner))
 }
 
 // text writes the file as .proto.
@@ -174,8 +179,15 @@ func (f *protobufFile) field(b *strings.Builder, d *descriptorpb.FieldDescriptor
 		b.WriteString("repeated ")
 	}
 	fmt.Fprintf(b, "%s %s = %d", typeOf(d), d.GetName(), d.GetNumber())
+	var options []string
+	if d.GetOptions().GetDeprecated() {
+		options = append(options, "deprecated = true")
+	}
 	if d.JsonName != nil {
-		fmt.Fprintf(b, " [json_name = %s]", protobufString(d.GetJsonName()))
+		options = append(options, "json_name = "+protobufString(d.GetJsonName()))
+	}
+	if len(options) > 0 {
+		fmt.Fprintf(b, " [%s]", strings.Join(options, ", "))
 	}
 	b.WriteString(";")
 	if c := f.comments[d]; c != "" {

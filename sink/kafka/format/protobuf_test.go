@@ -118,3 +118,17 @@ func messageValue(m protoreflect.Message, d protoreflect.FieldDescriptor, f *for
 	}
 	return value, nil
 }
+
+// decodeKnown decodes the fields that a file knows, by their names in JSON; those that are not there are left out.
+func decodeKnown(file protoreflect.FileDescriptor, payload []byte) (map[string]any, error) {
+	m := dynamicpb.NewMessage(file.Messages().Get(0))
+	if err := proto.Unmarshal(payload, m); err != nil {
+		return nil, err
+	}
+	values := map[string]any{}
+	m.Range(func(d protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		values[d.JSONName()] = v.Interface()
+		return true
+	})
+	return values, nil
+}

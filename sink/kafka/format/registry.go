@@ -3,7 +3,6 @@ package format
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -95,6 +94,7 @@ func (c *RegistryConfig) subject(topic, record string, part Part) string {
 		return record
 	case TopicRecordNameStrategy:
 		return topic + "-" + record
+	default:
+		return topic + map[Part]string{PartKeys: "-key", PartValues: "-value"}[part]
 	}
-	return fmt.Sprintf("%s-%s", topic, map[Part]string{PartKeys: "key", PartValues: "value"}[part])
 }

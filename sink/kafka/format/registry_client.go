@@ -134,10 +134,9 @@ func missing(err error) bool {
 // refused says what to do about an error of the registry.
 func refused(subject, verb string, err error) error {
 	var e *sr.ResponseError
-	var untrusted *tls.CertificateVerificationError
 	what := fmt.Sprintf("%s schema of subject %s", verb, subject)
 	if !errors.As(err, &e) {
-		if errors.As(err, &untrusted) {
+		if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 			return fmt.Errorf("%s: the schema registry's certificate is not trusted: %w", what, err)
 		}
 		return fmt.Errorf("%s: the schema registry does not answer: %w: %w", what, err, sink.ErrTransient)
@@ -146,7 +145,8 @@ func refused(subject, verb string, err error) error {
 	switch {
 	case e.StatusCode == http.StatusConflict:
 		return fmt.Errorf("%s: the new shape of the table is not compatible with the versions that the subject has (%s); if its readers can do with the new schema, "+
-			`set the subject's level to NONE (PUT /config/%s {"compatibility":"NONE"}) and resume the table; if not, give the table another topic. `+
+			`set the subject's level to NONE (PUT /config/%s {"compatibility":"NONE"}; Apicurio wants that of all subjects: PUT /config) and resume the table; `+
+			"if not, give the table another topic. "+
 			"If several tables share the subject, choose schema.registry.subject.name.strategy TopicRecordNameStrategy", what, said, subject)
 	case e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden:
 		return fmt.Errorf("%s: the schema registry refuses the user (%d %s): check schema.registry.username and its permissions on the subject, then resume the table",
