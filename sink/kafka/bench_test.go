@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -157,4 +158,66 @@ func start(t testing.TB, s *Sink, run uint64) {
 	if err := s.Start(t.Context(), run); err != nil {
 		t.Fatal(fmt.Errorf("start run %d: %w", run, err))
 	}
+}
+
+// BenchmarkSink_Visible commits 250 rows each 50 ms, and tells how long after its commit at the source a row is seen by a
+// consumer with read_committed.
+func BenchmarkSink_Visible(b *testing.B) {
+	seeds := servers.SharedKafka(b).Addrs()
+	st := newStore(b, seeds, nil)
+	st.opened = nil
+	s, t := st.open(b), narrowTable()
+	start(b, s, 1)
+	if err := s.Evolve(b.Context(), &schema.Change{After: t}); err != nil {
+		b.Fatal(err)
+	}
+	const rows, warm = 250, 20
+	commits := max(b.N, 2) + warm
+	seen := make(chan []time.Duration)
+	go func() { seen <- watch(b, seeds, s.TopicOf(t.Name), commits*rows, warm*rows) }() // ends with the last row
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	b.ResetTimer()
+	for n := range commits {
+		x, err := s.Begin(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 5 { // the rows of the interval come spread over it
+			batch := narrowBatch(t, n*benchBatch)
+			batch.Truncate(rows / 5)
+			for i := range batch.Times {
+				batch.Times[i] = time.Now().UnixMicro()
+			}
+			if err := x.Write(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			time.Sleep(8 * time.Millisecond)
+		}
+		<-tick.C
+		if err := x.Commit(b.Context(), map[schema.Name]sink.Mark{t.Name: {Run: 1, Epoch: uint64(n + 1)}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	times := <-seen
+	slices.Sort(times)
+	b.ReportMetric(float64(times[len(times)/2].Milliseconds()), "ms-p50")
+	b.ReportMetric(float64(times[len(times)*99/100].Milliseconds()), "ms-p99")
+}
+
+// watch reads n records of a topic and returns how old all but the first are when they come.
+func watch(t testing.TB, seeds []string, topic string, n, skip int) []time.Duration {
+	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer client.Close()
+	times := make([]time.Duration, 0, n)
+	for len(times) < n && t.Context().Err() == nil {
+		fetches := client.PollFetches(t.Context())
+		now := time.Now()
+		fetches.EachRecord(func(r *kgo.Record) { times = append(times, now.Sub(r.Timestamp)) })
+	}
+	return times[skip:]
 }

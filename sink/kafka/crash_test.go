@@ -3,16 +3,13 @@ package kafka
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/schema"
@@ -184,7 +181,7 @@ func (d *driver) commit(ctx context.Context, at, end int, from map[string]int, e
 func (d *driver) batches(n int, from map[string]int) []*row.Batch {
 	var all []*row.Batch
 	open := map[string]*row.Batch{}
-	for i, r := range d.h.log[n] {
+	for _, r := range d.h.log[n] {
 		if n < from[r.table] {
 			continue
 		}
@@ -201,7 +198,6 @@ func (d *driver) batches(n int, from map[string]int) []*row.Batch {
 		b.Append(r.op, r.seq, 1_770_000_000_000_000)
 		b.Cols[0].AppendWord(uint64(r.id))
 		b.Cols[1].AppendBytes([]byte(r.note))
-		_ = i
 	}
 	return all
 }
@@ -338,7 +334,3 @@ func TestSink_Crash(t *testing.T) {
 		crashAt(t, seeds, 1+rng.IntN(120), rng.IntN(2) == 0, rng.Uint64())
 	}
 }
-
-var _ = errors.Is
-var _ = strings.Join
-var _ kgo.Opt

@@ -292,6 +292,12 @@ func (s *Sink) write(ctx context.Context, records []kgo.Record) error {
 	if p == nil {
 		return errors.New("no run was started")
 	}
+	if !p.transactional {
+		if err := s.note(ctx, p, records); err != nil {
+			return s.lost(ctx, p, "write", err)
+		}
+		return nil
+	}
 	if err := p.begin(); err != nil {
 		return s.lost(ctx, p, "begin", err)
 	}

@@ -187,6 +187,36 @@ func (s *Sink) readPositions(ctx context.Context) (*positions, error) {
 	return p, nil
 }
 
+// note writes records without a transaction, if nobody else has written positions since this run last did: a later run has.
+func (s *Sink) note(ctx context.Context, p *producer, records []kgo.Record) error {
+	s.noting.Lock()
+	defer s.noting.Unlock()
+	_, end, err := s.bounds(ctx, s.positionsTopic)
+	if err != nil {
+		return err
+	}
+	if end != s.noted {
+		state, err := s.readPositions(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.fenced(state.run, s.run.Load()); err != nil {
+			return err
+		}
+		s.noted = end
+	}
+	p.send(records)
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	for i := range records {
+		if records[i].Topic == s.positionsTopic {
+			s.noted = max(s.noted, records[i].Offset+1)
+		}
+	}
+	return nil
+}
+
 // bounds are the first offset and the one behind the last committed record of partition 0.
 func (s *Sink) bounds(ctx context.Context, topic string) (begin, end int64, err error) {
 	admin := kadm.NewClient(s.admin)

@@ -85,7 +85,7 @@ func number(least, most int64) rule {
 
 // checkProperties never repeats a value: it may be a secret.
 func (c *Config) checkProperties(ps *problems) {
-	if c.property("bootstrap.servers") == "" {
+	if _, ok := c.Properties["bootstrap.servers"]; !ok {
 		ps.say("properties.bootstrap.servers", "required: the brokers, as HOST:PORT, several with ',' between them")
 	}
 	for _, key := range sortedKeys(c.Properties) {

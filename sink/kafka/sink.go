@@ -45,6 +45,8 @@ type Sink struct {
 	number atomic.Uint64 // of the newest schema change
 
 	evolving sync.Mutex // held while a schema change is written
+	noting   sync.Mutex // held while positions are written without a transaction; guards noted
+	noted    int64      // the end of the positions topic as this run left it
 
 	mu      sync.Mutex // guards the fields below
 	rows    *producer  // of Txns
@@ -205,6 +207,9 @@ func (s *Sink) fenced(newest runRecord, run uint64) error {
 func (s *Sink) adopt(state *positions, run uint64) {
 	s.run.Store(run)
 	s.number.Store(state.newest())
+	s.noting.Lock()
+	s.noted = state.end
+	s.noting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state.run = runRecord{Run: run, Instance: s.instance}
@@ -250,6 +255,9 @@ func (s *Sink) lost(ctx context.Context, p *producer, doing string, err error) e
 		s.mu.Lock()
 		s.broken[topic] = cause
 		s.mu.Unlock()
+	}
+	if errors.Is(err, sink.ErrFenced) {
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if fencing(err) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/pipeline/option"
 	"github.com/cdcsync/cdcsync/schema"
@@ -49,7 +51,11 @@ func (st *store) config() Config {
 func (st *store) open(t testing.TB) *Sink {
 	t.Helper()
 	cfg := st.config()
-	s, err := open(st.name, &cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), st.faults.dialer())
+	var extra []kgo.Opt
+	if !cfg.usesTLS() {
+		extra = append(extra, st.faults.dialer())
+	}
+	s, err := open(st.name, &cfg, slog.New(slog.NewTextHandler(t.Output(), nil)), extra...)
 	if err != nil {
 		t.Fatal(err)
 	}

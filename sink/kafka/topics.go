@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/sink"
 )
 
 const maxTopic = 249 // characters of a topic's name, by Kafka
@@ -150,7 +151,7 @@ func (s *Sink) create(ctx context.Context, name string, partitions int32, config
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		err = fmt.Errorf("create topic %s: %w%s", name, err, parenthesis(r.ErrMessage))
 		if kerr.IsRetriable(err) || !isKafka(err) {
-			return nil, transient("create topic", err)
+			return nil, fmt.Errorf("%w: %w", sink.ErrTransient, err)
 		}
 		return nil, err
 	}

@@ -387,6 +387,8 @@ func (x *Txn) end(ctx context.Context, records []kgo.Record) error {
 		if err := x.p.flush(ctx); err != nil {
 			return err
 		}
+		x.p.open = false
+		return x.s.note(ctx, x.p, records)
 	}
 	x.p.send(records)
 	fault.Point("kafka.before-flush")
