@@ -44,10 +44,11 @@ const (
 	DropTable Drop = "drop" // it is dropped
 )
 
-// Dates says what happens to a date that ClickHouse's types cannot hold: they begin at 1900 and end with 2299.
+// Dates says what happens to a date that the server's types cannot hold: older than 1900, or younger than 2299.
 type Dates string
 
-// The settings of Config.Dates. Zero dates come from the source as NULL.
+// The settings of Config.Dates. Zero dates come from the source as NULL. A server of 26.7 or later holds all the years of
+// a DATETIME, one of 26.8 or later those of a DATE too: then nothing of this is out of range.
 const (
 	StopTable  Dates = "stop"   // the table stops, and says so; so it does for a NULL in a column that has none
 	NullDate   Dates = "null"   // it becomes NULL; all date columns outside of the key are Nullable then
@@ -162,6 +163,8 @@ type Config struct {
 	Set      SetMode      `yaml:"set.mode"`
 	JSON     JSONMode     `yaml:"json.mode"`
 	Geometry GeometryMode `yaml:"geometry.mode"`
+
+	server dateRange // what the server can hold, of which the file says nothing
 }
 
 // DefaultConfig returns the settings of a pipeline that says nothing.

@@ -54,6 +54,9 @@ func TestConfig_Check(t *testing.T) {
 func TestConfig_Keys(t *testing.T) {
 	seen := map[string]bool{}
 	for f := range reflect.TypeFor[Config]().Fields() {
+		if !f.IsExported() {
+			continue
+		}
 		key := f.Tag.Get("yaml")
 		if key == "" || seen[key] || key != strings.ToLower(key) || strings.ContainsAny(key, "_ ") {
 			t.Errorf("field %s: got key %q, want one of its own in lower case with dots", f.Name, key)

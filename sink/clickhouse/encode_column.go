@@ -104,24 +104,6 @@ func (c *blockColumn) fill(t *columnType, v *row.Vector, rows []int32) error {
 	return nil
 }
 
-// The range of Date32 and DateTime64: 1900-01-01 to 2299-12-31, to the last microsecond. ClickHouse takes others from a
-// block without complaint, and shows the nearest.
-const (
-	firstDay, lastDay       int64 = -25567, 120529
-	firstMicro, lastMicro   int64 = firstDay * dayMicros, (lastDay+1)*dayMicros - 1
-	secondMicros, dayMicros int64 = 1_000_000, 86400 * secondMicros
-)
-
-// dateRange is the first value that ClickHouse holds, and how many follow.
-func dateRange(t *columnType) (first, span uint64) {
-	if t.form == formDays {
-		first := firstDay
-		return uint64(first), uint64(lastDay - first)
-	}
-	first64 := firstMicro
-	return uint64(first64), uint64(lastMicro - first64)
-}
-
 // fillDates appends dates and instants that are in ClickHouse's range, and does with others what Config.Dates says.
 func (c *blockColumn) fillDates(t *columnType, v *row.Vector, rows []int32) error {
 	begin := len(c.values)
@@ -130,13 +112,13 @@ func (c *blockColumn) fillDates(t *columnType, v *row.Vector, rows []int32) erro
 	} else {
 		c.values = appendTicks(c.values, t.source.Precision, v.Words, rows)
 	}
-	first, span := dateRange(t)
+	first, span := t.dateRange()
 	for at, i := range rows {
 		if v.Words[i]-first <= span {
 			continue
 		}
 		if !t.nullable || !t.lenient {
-			return fmt.Errorf("%s in a row, and ClickHouse's dates are of 1900 to 2299: mend the row, or set out.of.range.dates to string, "+
+			return fmt.Errorf("%s in a row, and this ClickHouse's dates are of 1900 to 2299: mend the row, or set out.of.range.dates to string, "+
 				"or for columns outside of the key to null, and copy the table again", wordText(t, v.Words[i]))
 		}
 		c.nulls[c.rows+at] = 1

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
+	"github.com/cdcsync/cdcsync/sink/sinktest"
 )
 
 // noteShape is a table with a key of two columns and a nullable note.
@@ -259,5 +261,43 @@ func TestEncoder_TombstonesOfGaps(t *testing.T) {
 				t.Errorf("got rows %s, want [2]", got)
 			}
 		})
+	}
+}
+
+// A server that holds all years gets them. One that does not must not be asked to.
+func TestEncoder_WideRange(t *testing.T) {
+	server := servers.SharedClickHouse(t)
+	sink := openTest(t, serverConfig(t, server.HTTPAddr, server.Database(t)))
+	if err := sink.learnRange(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	cfg.server = sink.cfg.server
+	if !cfg.server.instants {
+		t.Error("got a server that does not hold instants to year 9999, as ClickHouse 26.7 does")
+	}
+	shape := noteShape()
+	shape.Columns = append(shape.Columns, schema.Column{Name: "at", Type: schema.Type{Kind: schema.Datetime, Precision: 6}},
+		schema.Column{Name: "second", Type: schema.Type{Kind: schema.Datetime}}, schema.Column{Name: "day", Type: schema.Type{Kind: schema.Date}})
+	table := newBenchTable(t, shape, &cfg)
+	days, b := []int64{wideFirstDay + 366, -25568, 0, 120530, wideLastDay}, row.New(shape)
+	var want []string
+	for i, day := range days {
+		last, date := int((day+1)*dayMicros-1), int(day)
+		if !cfg.server.days {
+			date = 0
+		}
+		put(b, row.Insert, 1, i, "a", "x", 1, last, last/1_000_000*1_000_000, date)
+		v := &b.Cols[4]
+		want = append(want, fmt.Sprintf("%d|a|x|1|%s|%s|%s|1|0", i, sinktest.Text(shape.Columns[4].Type, v, i),
+			sinktest.Text(shape.Columns[5].Type, &b.Cols[5], i), sinktest.Text(shape.Columns[6].Type, &b.Cols[6], i)))
+	}
+	table.insert(t, b)
+	_, rows := table.read(t, "id")
+	expectRows(t, rows, want...)
+	below := row.New(shape)
+	put(below, row.Insert, 1, 9, "a", "x", 1, int(wideFirstDay*dayMicros-1), 0, 0)
+	if err := newEncoder(table.layout).add(below); err == nil {
+		t.Error("got no error for an instant before year 0")
 	}
 }

@@ -38,6 +38,7 @@ type columnType struct {
 	nullable bool   // Nullable in ClickHouse
 	optional bool   // it may be NULL at the source
 	lenient  bool   // dates out of range become NULL
+	wide     bool   // the server holds all years from 0 to 9999
 	text     string // the type, as system.columns spells it
 	wire     string // the type in a block: what the server turns into text without loss
 	width    int    // of a value in a block, in bytes; 0 when it varies
@@ -53,6 +54,7 @@ func typeOf(c schema.Column, key bool, cfg *Config) (columnType, error) {
 	}
 	m.name, m.source, m.key, m.comment = c.Name, c.Type, key, comment(c)
 	m.optional, m.lenient = c.Nullable && !key, cfg.Dates == NullDate
+	m.wide = m.form == formDays && cfg.server.days || m.form == formTicks && cfg.server.instants
 	m.nullable = m.optional && m.form != formVector || m.dates() && !key && cfg.Dates != StopTable
 	if m.nullable && m.form == formLabels { // an array cannot be NULL
 		m.form, m.text, m.wire = formText, "String", "String"
