@@ -49,4 +49,3 @@ func (m *columnType) dateRange() (first, span uint64) {
 	}
 	return uint64(from), uint64(to - from)
 }
-
