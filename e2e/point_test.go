@@ -21,7 +21,7 @@ func TestKill9_Points(t *testing.T) {
 		if Count(t, "CDCSYNC_POINTS", 0) == 0 && s.Flavour == servers.FlavourMySQL {
 			schedules = schedules[:len(schedules)/3]
 		}
-		reached := KillAtPoints(t, Iceberg{}, s, schedules, nil)
+		reached := KillAtPoints(t, Iceberg{}, s, Trial{Schedules: schedules})
 		if s.Flavour == servers.FlavourMySQL {
 			return // some of the points were not tried
 		}

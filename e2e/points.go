@@ -77,23 +77,33 @@ func Schedules(r *rand.Rand, names, failing []string, points int) []Schedule {
 	return out
 }
 
+// A Trial is a set of schedules and what belongs to them.
+type Trial struct {
+	Schedules []Schedule
+	Settings  Settings
+	Between   func(t *testing.T, p *Pipeline) // called before each life but the first; nil: nothing
+}
+
 // KillAtPoints runs a new pipeline per schedule, and lets each of its lives end at its crash point, beside writers and
 // schema changes. Each time all tables must be equal in the end. It returns the points that were reached.
-func KillAtPoints(t *testing.T, target Target, s *servers.Server, schedules []Schedule, settings Settings) (reached []string) {
+func KillAtPoints(t *testing.T, target Target, s *servers.Server, trial Trial) (reached []string) {
 	t.Helper()
 	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 200, Rate: 100, DDL: 100 * time.Millisecond})
 	hits := filepath.Join(t.TempDir(), "hits")
-	for _, schedule := range schedules {
+	for _, schedule := range trial.Schedules {
 		t.Run(schedule[0], func(t *testing.T) {
 			p := PipelineTo(t, target, s, db, Settings{"source.scan.incremental.snapshot.chunk.size": "100"})
-			p.Set(t, settings)
+			p.Set(t, trial.Settings)
 			load.Start()
 			if strings.Contains(schedule[0], "resync") {
 				OrderResync(t, p, "hot", "composite")
 			}
-			for _, fault := range schedule {
+			for life, fault := range schedule {
+				if life > 0 && trial.Between != nil {
+					trial.Between(t, p)
+				}
 				d := p.Run(t, "CDCSYNC_FAULT="+fault, "CDCSYNC_FAULT_LOG="+hits)
 				if d.Ended(1500*time.Millisecond) && !d.Killed() {
 					t.Fatalf("%s: cdcsync ended by itself with code %d:\n%s", fault, d.ExitCode(), p.Log(40))

@@ -37,13 +37,25 @@ func TestKill9_Points(t *testing.T) {
 	if e2e.Count(t, "CDCSYNC_POINTS", 0) == 1 {
 		together = 1
 	}
-	target := e2e.Kafka{Cluster: servers.SharedKafka(t)}
-	reached := e2e.KillAtPoints(t, target, servers.SharedMariaDB(t, "10.11"), e2e.Schedules(r, names, failing, together), nil)
+	reached := e2e.KillAtPoints(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.SharedMariaDB(t, "10.11"), e2e.Trial{
+		Schedules: e2e.Schedules(r, names, failing, together),
+		Settings:  e2e.Settings{"sink.transaction.max.bytes": "1MiB"},
+		Between:   enlarge,
+	})
 	for _, name := range names {
 		if !slices.Contains(reached, name) {
 			t.Errorf("crash point %s was never reached", name)
 		}
 	}
+}
+
+// enlarge makes a transaction that is too large for one of Kafka's.
+func enlarge(t *testing.T, p *e2e.Pipeline) {
+	t.Helper()
+	many := p.Database + ".many"
+	p.Server.Exec(t, "CREATE TABLE IF NOT EXISTS "+many+" (id INT AUTO_INCREMENT PRIMARY KEY, n INT, c CHAR(100))",
+		"INSERT INTO "+many+" (n, c) SELECT 0, repeat('x', 100) FROM information_schema.collations LIMIT 300",
+		"UPDATE "+many+" SET n = n + 1", "UPDATE "+many+" SET n = n + 1 WHERE id % 2 = 0")
 }
 
 // TestBroker_Crash kills the broker and starts it again, under load. CDCSYNC_CRASHES says how often.

@@ -33,7 +33,6 @@ NAMED = {
     "io.debezium.time.MicroTimestamp": lambda v, _: f"us {v}",
     "io.debezium.time.ZonedTimestamp": lambda v, _: canonical.moment(v),
     "io.debezium.time.MicroTime": lambda v, _: f"time {v}",
-    "io.debezium.data.Json": lambda v, _: canonical.canon_json(v),
     "io.debezium.data.Bits": bits,
     "io.debezium.data.geometry.Geometry": geometry,
     "io.debezium.data.geometry.Point": geometry,
