@@ -108,7 +108,9 @@ func BenchmarkProducer(b *testing.B) {
 	if err := s.Evolve(b.Context(), &schema.Change{After: t}); err != nil {
 		b.Fatal(err)
 	}
-	x := &Txn{s: s, p: &producer{turn: make(chan struct{})}, parts: map[schema.Name]*part{}}
+	p := new(producer)
+	p.line.join() // another Txn is first
+	x := &Txn{s: s, p: p, place: p.line.join(), parts: map[schema.Name]*part{}}
 	if err := x.write(b.Context(), narrowBatch(t, 0), &part{}); err != nil {
 		b.Fatal(err)
 	}

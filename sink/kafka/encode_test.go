@@ -16,9 +16,9 @@ func encodeOnly(t testing.TB) (*Sink, *schema.Table, *Txn) {
 	s.state = newPositions()
 	s.state.topics[st.name+".shop.narrow"] = topicRecord{ID: "x", Partitions: 4}
 	s.topics[st.name+".shop.narrow"] = &topic{id: "x", partitions: 4, maxMessage: defaultRequest}
-	p := &producer{turn: make(chan struct{}, 1)}
-	p.turn <- struct{}{} // another Txn has it
-	return s, table, &Txn{s: s, p: p, parts: map[schema.Name]*part{}}
+	p := new(producer)
+	p.line.join() // another Txn is first
+	return s, table, &Txn{s: s, p: p, place: p.line.join(), parts: map[schema.Name]*part{}}
 }
 
 // forget drops what is held.

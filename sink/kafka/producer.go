@@ -19,8 +19,7 @@ type producer struct {
 	promise       func(*kgo.Record, error) // done, made once
 	open          bool                     // a Kafka transaction has begun; one goroutine at a time touches it
 	began         time.Time                // when it did
-	// turn is held by the Txn that may use the producer: Kafka transactions of one producer come one after the other.
-	turn chan struct{} // cap 1
+	line          line                     // the Txns that write by it
 
 	mu     sync.Mutex // guards the fields below
 	topic  string     // of the record that failed first
@@ -30,7 +29,7 @@ type producer struct {
 
 // openProducer makes a producer and, with a transactional id, fences the older ones of that id.
 func (s *Sink) openProducer(ctx context.Context, id string) (*producer, error) {
-	p := &producer{transactional: s.cfg.Guarantee == ExactlyOnce, turn: make(chan struct{}, 1)}
+	p := &producer{transactional: s.cfg.Guarantee == ExactlyOnce}
 	p.promise = p.done
 	opts := s.producing()
 	if p.transactional {

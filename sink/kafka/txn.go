@@ -30,6 +30,7 @@ const (
 type Txn struct {
 	s     *Sink
 	p     *producer
+	place *place       // in the producer's line
 	bytes atomic.Int64 // of keys and values
 
 	// turn is held shared while records are made and handed on, alone when that has to stand still: to stop holding, and to
@@ -85,17 +86,10 @@ func (s *Sink) Begin(context.Context) (sink.Txn, error) {
 	if s.cfg.Transactions {
 		x.events = map[uint64]*events{}
 	}
-	x.tryStream()
-	return x, nil
-}
-
-// tryStream takes the producer if it is free and nothing is held.
-func (x *Txn) tryStream() {
-	select {
-	case x.p.turn <- struct{}{}:
+	if x.place = p.line.join(); x.place.isFirst() {
 		x.phase = streaming
-	default:
 	}
+	return x, nil
 }
 
 // Write implements sink.Txn.
@@ -179,13 +173,8 @@ func (x *Txn) stream(ctx context.Context) error {
 		return nil
 	default:
 	}
-	if !x.holdsMuch() {
-		select {
-		case x.p.turn <- struct{}{}:
-			return x.unhold()
-		default:
-			return nil
-		}
+	if !x.holdsMuch() && !x.place.isFirst() {
+		return nil
 	}
 	return x.takeTurn(ctx)
 }
@@ -197,29 +186,21 @@ func (x *Txn) holdsMuch() bool {
 	return x.filled >= cap(x.s.slabs.free)/2
 }
 
-// takeTurn waits for the Txn before to end.
+// takeTurn waits for the Txns before to end. Several goroutines may do so.
 func (x *Txn) takeTurn(ctx context.Context) error {
-	x.turn.RLock()
-	is := x.phase
-	x.turn.RUnlock()
-	if is != holding {
-		return nil
-	}
 	select {
-	case x.p.turn <- struct{}{}:
+	case <-x.place.first:
 		return x.unhold()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// unhold sends what was held, and lets the rest stream. The Txn has got the producer. Another goroutine may have been
-// waiting for it as well: then that one gets it never, and finds the phase changed.
+// unhold sends what was held, and lets the rest stream, unless another goroutine has done so. The Txn is the first.
 func (x *Txn) unhold() error {
 	x.turn.Lock()
 	defer x.turn.Unlock()
 	if x.phase != holding {
-		<-x.p.turn
 		return nil
 	}
 	x.phase = streaming
@@ -408,9 +389,7 @@ func (s *Sink) committed(written map[schema.Name]tableRecord) {
 
 // leave ends the Txn and lets the next one have the producer. The lock is held.
 func (x *Txn) leave() {
-	if x.phase == streaming {
-		<-x.p.turn
-	}
+	x.p.line.leave(x.place)
 	x.phase = over
 	x.seal()
 }
