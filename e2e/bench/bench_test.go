@@ -3,10 +3,12 @@
 //
 // One line per figure:
 //
-//	bench NAME rows_per_s=N cpu_s_per_mrow=N rss_mb=N limit=N ratio=N
+//	bench NAME rows_per_s=N cpu_s_per_mrow=N rss_mb=N [limit=N ratio=N] [cpu_limit=N]
 //
-// limit is the rows per second to be reached, ratio how often it was. CDCSYNC_BENCH_ROWS and CDCSYNC_BENCH_CHANGES
-// change the sizes.
+// limit is the rows per second to be reached, ratio how often it was; cpu_limit is what cpu_s_per_mrow may be. A row is
+// a change: what a sink makes of it, such as two images or a tombstone, does not count. CDCSYNC_BENCH_ROWS,
+// CDCSYNC_BENCH_CHANGES and CDCSYNC_BENCH_UPDATES change the sizes. CDCSYNC_BENCH_PROFILE is a folder that gets a CPU
+// profile of each figure's process.
 package bench
 
 import (
@@ -23,7 +25,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/e2e/servers"
-	"github.com/cdcsync/cdcsync/e2e/verify"
 )
 
 // size is a number from the environment.
@@ -50,11 +51,29 @@ func spent(cmd *exec.Cmd, wall time.Duration) cost {
 	return cost{cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), wall: wall}
 }
 
+// A figure is what was measured, beside what is to be reached.
+type figure struct {
+	name  string
+	rows  int64
+	wall  time.Duration
+	cost  cost
+	limit float64 // rows per second; 0: none
+	cpu   float64 // CPU seconds per million rows; 0: no limit
+}
+
+func (f figure) rate() float64 { return float64(f.rows) / f.wall.Seconds() }
+
 // report prints the line of a figure.
-func report(name string, rows int64, wall time.Duration, c cost, limit float64) {
-	rate := float64(rows) / wall.Seconds()
-	fmt.Printf("bench %s rows_per_s=%.0f cpu_s_per_mrow=%.2f rss_mb=%d limit=%.0f ratio=%.2f\n",
-		name, rate, c.cpu.Seconds()/float64(rows)*1e6, c.rss>>20, limit, rate/limit)
+func report(f figure) {
+	limits := ""
+	if f.limit > 0 {
+		limits += fmt.Sprintf(" limit=%.0f ratio=%.2f", f.limit, f.rate()/f.limit)
+	}
+	if f.cpu > 0 {
+		limits += fmt.Sprintf(" cpu_limit=%.2f", f.cpu)
+	}
+	fmt.Printf("bench %s rows_per_s=%.0f cpu_s_per_mrow=%.2f rss_mb=%d%s\n",
+		f.name, f.rate(), f.cost.cpu.Seconds()/float64(f.rows)*1e6, f.cost.rss>>20, limits)
 }
 
 // run does a task in a process of its own.
@@ -63,9 +82,19 @@ func run(b *testing.B, t task) (tally, cost) {
 	t.Dir = servers.Folder(b, "bench")
 	if t.Budget == 0 {
 		t.Budget = 64 << 20
+		if t.Baseline != "" { // holds what it will send
+			t.Budget = 1 << 30
+		}
 	}
 	if t.Interval == 0 {
-		t.Interval = time.Second
+		t.Interval = intervals[t.Sink]
+	}
+	if dir := os.Getenv("CDCSYNC_BENCH_PROFILE"); dir != "" {
+		name := b.Name() + "-" + t.Sink + "-" + t.Database
+		if t.Baseline != "" {
+			name = b.Name() + "-client-" + t.Baseline + "-" + t.Database
+		}
+		t.Profile = filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".pprof")
 	}
 	text, err := json.Marshal(t)
 	if err != nil {
@@ -84,6 +113,9 @@ func run(b *testing.B, t task) (tally, cost) {
 		b.Fatalf("%+v: %v: %s", t, err, out.Bytes())
 	}
 	c := spent(cmd, time.Since(began))
+	if got.CPU > 0 {
+		c.cpu = got.CPU
+	}
 	c.rss, got.Dir = got.RSS, t.Dir
 	return got, c
 }
@@ -127,130 +159,20 @@ func (l *lab) position(b *testing.B) (file string, pos int64) {
 	return l.Value(b, "SHOW MASTER STATUS"), 4
 }
 
-const narrow = "(id bigint PRIMARY KEY, k int NOT NULL, c varchar(32) NOT NULL, v decimal(12,2) NOT NULL, ts datetime NOT NULL)"
-
-const narrowRow = "seq, seq % 1000003, concat('value number ', seq), seq / 7, '2026-01-01' + INTERVAL seq % 31536000 SECOND"
-
-// BenchmarkSnapshot copies a table that nobody writes to.
-func BenchmarkSnapshot(b *testing.B) {
-	l := newLab(b)
-	rows := size(b, "CDCSYNC_BENCH_ROWS", 5_000_000)
-	l.unlogged(b, "CREATE DATABASE narrow", "CREATE TABLE narrow.narrow "+narrow,
-		fmt.Sprintf("INSERT INTO narrow.narrow SELECT %s FROM seq_1_to_%d", narrowRow, rows))
-	l.unlogged(b, "CREATE DATABASE sbtest",
-		"CREATE TABLE sbtest.sbtest (id int PRIMARY KEY, k int NOT NULL, c char(120) NOT NULL, pad char(60) NOT NULL, KEY (k))",
-		fmt.Sprintf("INSERT INTO sbtest.sbtest SELECT seq, seq %% 999983, repeat(md5(seq), 3), md5(-seq) FROM seq_1_to_%d", rows/5))
-	for _, table := range []string{"narrow", "sbtest"} {
-		n := map[string]int64{"narrow": rows, "sbtest": rows / 5}[table]
-		c := client(b, "mariadb", "-h", l.Host, "-P", strconv.Itoa(l.Port), "-u", l.User, "-B", "--quick", "-e", "SELECT * FROM "+table+"."+table)
-		report("client-"+table, n, c.wall, c, float64(n)/c.wall.Seconds())
-		l.snapshot(b, "snapshot-null", table, n, 1.2*float64(n)/c.wall.Seconds(), false)
-		l.snapshot(b, "snapshot-iceberg", table, n, 500_000, true)
-	}
-}
-
-func (l *lab) snapshot(b *testing.B, name, database string, rows int64, limit float64, lake bool) {
-	b.Helper()
-	t := l.task
-	t.Database, t.Snapshot, t.Iceberg = database, true, lake
-	got, c := run(b, t)
-	if got.Changes != rows {
-		b.Fatalf("%s: %d rows, want %d", name, got.Changes, rows)
-	}
-	if database != "narrow" {
-		name += "-" + database
-	}
-	report(name, rows, got.Elapsed, c, limit)
-	fmt.Printf("bench %s first_row_ms=%d\n", name, got.First.Milliseconds())
-}
-
-// BenchmarkBinlog follows a log that is there already.
-func BenchmarkBinlog(b *testing.B) {
-	l := newLab(b)
-	changes := size(b, "CDCSYNC_BENCH_CHANGES", 1_000_000)
-	l.Exec(b, "CREATE DATABASE many", "CREATE TABLE many.narrow "+narrow, "CREATE DATABASE one", "CREATE TABLE one.narrow "+narrow)
-	many := l.task
-	many.Database = "many"
-	many.File, many.Pos = l.position(b)
-	const part = 50_000
-	for from := int64(1); from < changes; from += part { // half inserts, a quarter updates, a quarter deletes
-		l.Exec(b, fmt.Sprintf("USE mysql; INSERT INTO many.narrow SELECT %s FROM seq_%d_to_%d", narrowRow, from, from+part/2-1),
-			fmt.Sprintf("UPDATE many.narrow SET k = k + 1 WHERE id >= %d LIMIT %d", from, part/4),
-			fmt.Sprintf("DELETE FROM many.narrow WHERE id >= %d LIMIT %d", from, part/4))
-	}
-	many.Want = changes
-	one := l.task
-	one.Database = "one"
-	one.File, one.Pos = l.position(b)
-	l.oneRow(b, changes)
-	one.Want = changes
-
-	got, c := run(b, many)
-	images := got.Images
-	report("binlog-null-many", images, got.Elapsed, c, 1_000_000)
-	dir := servers.Folder(b, "raw")
-	raw := client(b, "mariadb-binlog", "-h", l.Host, "-P", strconv.Itoa(l.Port), "-u", l.User,
-		"--read-from-remote-server", "--raw", "--to-last-log", "--result-file="+dir+"/", one.File)
-	limit := float64(changes) / raw.wall.Seconds()
-	report("client-binlog", changes, raw.wall, raw, limit)
-	got, c = run(b, one)
-	report("binlog-null-one", changes, got.Elapsed, c, 0.9*limit)
-	many.Iceberg, one.Iceberg = true, true
-	got, c = run(b, one)
-	report("binlog-iceberg", changes, got.Elapsed, c, 100_000)
-	l.equal(b, one, got)
-	got, c = run(b, many)
-	report("binlog-iceberg-many", changes, got.Elapsed, c, 100_000)
-	l.equal(b, many, got)
-}
-
-// equal fails if what a task has written is not what the source has: rows that are lost are written fast.
-func (l *lab) equal(b *testing.B, t task, got tally) {
-	b.Helper()
-	r := verify.Same(b, got.Dir+"/warehouse/catalog.db", t.Database+".narrow", l.Server, t.Database+".narrow")
-	fmt.Printf("bench %s-verified rows=%d differences=%d\n", t.Database, r.SourceRows, r.Differences)
-}
-
-// oneRow writes changes of one row each, ten to a transaction: half inserts, a quarter updates, a quarter deletes.
-func (l *lab) oneRow(b *testing.B, changes int64) {
-	b.Helper()
-	l.unlogged(b, "CREATE DATABASE tools", `CREATE PROCEDURE tools.write_one(n bigint)
-BEGIN
-  DECLARE i bigint DEFAULT 0;
-  WHILE i < n DO
-    START TRANSACTION;
-    INSERT INTO one.narrow VALUES (i, i, concat('value number ', i), i / 7, '2026-01-01');
-    INSERT INTO one.narrow VALUES (i + 1, i, concat('value number ', i), i / 7, '2026-01-02');
-    UPDATE one.narrow SET k = k + 1 WHERE id = i;
-    INSERT INTO one.narrow VALUES (i + 2, i, concat('value number ', i), i / 7, '2026-01-03');
-    DELETE FROM one.narrow WHERE id = i + 1;
-    INSERT INTO one.narrow VALUES (i + 3, i, concat('value number ', i), i / 7, '2026-01-04');
-    UPDATE one.narrow SET k = k + 1 WHERE id = i + 2;
-    INSERT INTO one.narrow VALUES (i + 4, i, concat('value number ', i), i / 7, '2026-01-05');
-    DELETE FROM one.narrow WHERE id = i + 3;
-    UPDATE one.narrow SET v = v + 1 WHERE id = i + 4;
-    COMMIT;
-    SET i = i + 10;
-  END WHILE;
-END`)
-	l.Exec(b, fmt.Sprintf("CALL tools.write_one(%d)", changes))
-}
-
 // BenchmarkIdle is the memory of a process that has nothing to do.
 func BenchmarkIdle(b *testing.B) {
 	l := newLab(b)
 	l.Exec(b, "CREATE DATABASE idle", "CREATE TABLE idle.narrow "+narrow)
-	t := l.task
-	t.Database, t.Idle, t.Iceberg = "idle", 5*time.Second, true
-	_, c := run(b, t)
-	fmt.Printf("bench idle rss_mb=%d cpu_ms_per_s=%.1f limit_mb=120\n", c.rss>>20, c.cpu.Seconds()*1000/c.wall.Seconds())
+	for _, t := range []task{l.into(Iceberg, ""), l.into(ClickHouse, servers.ClickHouse(b).HTTPAddr), l.into(Kafka, servers.Kafka(b).Seeds())} {
+		t.Database, t.Idle = "idle", 5*time.Second
+		_, c := run(b, t)
+		fmt.Printf("bench idle-%s rss_mb=%d cpu_ms_per_s=%.1f limit_mb=120\n", t.Sink, c.rss>>20, c.cpu.Seconds()*1000/c.wall.Seconds())
+	}
 }
 
-// BenchmarkMemory copies one million rows and ten: the memory must not follow.
-func BenchmarkMemory(b *testing.B) {
-	l := newLab(b)
-	l.unlogged(b, "CREATE DATABASE few", "CREATE TABLE few.narrow "+narrow, "INSERT INTO few.narrow SELECT "+narrowRow+" FROM seq_1_to_1000000",
-		"CREATE DATABASE ten", "CREATE TABLE ten.narrow "+narrow, "INSERT INTO ten.narrow SELECT "+narrowRow+" FROM seq_1_to_10000000")
-	l.snapshot(b, "memory-1M", "few", 1_000_000, 500_000, true)
-	l.snapshot(b, "memory-10M", "ten", 10_000_000, 500_000, true)
+// into is a task whose sink is at an address.
+func (l *lab) into(kind, addr string) task {
+	t := l.task
+	t.Sink, t.Addr = kind, addr
+	return t
 }

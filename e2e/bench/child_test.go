@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"runtime/pprof"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cdcsync/cdcsync/pipeline"
 	"github.com/cdcsync/cdcsync/pipeline/option"
 	"github.com/cdcsync/cdcsync/schema"
-	"github.com/cdcsync/cdcsync/schema/row"
-	"github.com/cdcsync/cdcsync/sink"
-	"github.com/cdcsync/cdcsync/sink/iceberg"
 	"github.com/cdcsync/cdcsync/snapshot"
 	"github.com/cdcsync/cdcsync/source/mysql"
 )
@@ -29,7 +28,9 @@ type task struct {
 	Password string
 	Database string
 	Dir      string // for the state and the warehouse
-	Iceberg  bool   // else rows are counted and dropped
+	Sink     string // a name of those in sinks; empty: rows are counted and dropped
+	Addr     string // of the sink's server
+	Baseline string // no pipeline: what the client library of this sink does alone
 	Snapshot bool   // copy and end; else follow from File, Pos
 	File     string
 	Pos      int64
@@ -37,7 +38,7 @@ type task struct {
 	Idle     time.Duration // follow for so long and end
 	Budget   int64         // memory budget in bytes
 	Interval time.Duration // between commits
-	Profile  string
+	Profile  string        // file for a CPU profile
 }
 
 // A tally is what a task found.
@@ -46,6 +47,8 @@ type tally struct {
 	Images  int64         // rows of batches: an update has two
 	Elapsed time.Duration // from the start to the last commit
 	First   time.Duration // from the start to the first commit that has rows
+	Ended   time.Time     // the last commit
+	CPU     time.Duration // in Elapsed; 0: all of the process counts
 	RSS     int64         // the largest resident memory, in bytes; that of os.ProcessState counts the parent's in
 	Dir     string        // of the task
 }
@@ -61,7 +64,7 @@ func TestMain(m *testing.M) {
 	var t task
 	err := json.Unmarshal([]byte(text), &t)
 	if err == nil {
-		err = do(t)
+		err = t.do()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -69,62 +72,80 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func do(t task) error {
-	ctx, cancel := context.WithCancel(context.Background())
+// do does the task and prints what it found.
+func (t task) do() error {
+	if t.Profile != "" {
+		f, err := os.Create(t.Profile)
+		if err != nil {
+			return fmt.Errorf("create profile: %w", err)
+		}
+		defer func() { _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("start profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	work := t.pipe
+	switch t.Baseline {
+	case ClickHouse:
+		work = t.sendPrepared
+	case Kafka, idempotent:
+		work = t.produceAgain
+	}
+	got, err := work(context.Background())
+	if err != nil {
+		return err
+	}
+	if got.RSS, err = peak(); err != nil {
+		return err
+	}
+	out, err := json.Marshal(got)
+	fmt.Printf("%s\n", out)
+	return err
+}
+
+// pipe runs a pipeline.
+func (t task) pipe(ctx context.Context) (tally, error) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if t.Idle > 0 {
 		time.AfterFunc(t.Idle, cancel)
 	}
 	src, err := mysql.Open(ctx, t.source(), nil)
 	if err != nil {
-		return err
+		return tally{}, err
 	}
 	defer func() { _ = src.Close() }()
-	store, err := pipeline.OpenStore(ctx, t.Dir+"/state", "bench")
+	store, err := pipeline.OpenStore(ctx, t.Dir+"/state", t.pipeline())
 	if err != nil {
-		return err
+		return tally{}, err
 	}
 	defer func() { _ = store.Close() }()
-	c := &counting{inner: dropping{}, began: time.Now(), want: t.Want, enough: cancel}
-	if t.Iceberg {
-		if c.inner, err = t.lake(ctx); err != nil {
-			return err
-		}
+	c := &counting{began: time.Now(), want: t.Want, enough: cancel}
+	if c.inner, err = sinks[t.Sink](ctx, t); err != nil {
+		return tally{}, err
 	}
 	defer func() { _ = c.Close() }()
 	p := &pipeline.Pipeline{
-		Name: "bench", Source: src, Sink: c, Store: store,
+		Name: t.pipeline(), Source: src, Sink: c, Store: store,
 		Match:    func(n schema.Name) bool { return n.Namespace == t.Database },
-		Limits:   pipeline.Limits{Interval: t.Interval, Bytes: t.Budget / 2, Lanes: 2},
+		Limits:   pipeline.Limits{Interval: t.Interval, Bytes: t.Budget / 2, Lanes: 2, CommitBytes: commitBytes[t.Sink]},
 		Snapshot: snapshot.Config{Readers: 2, Bytes: t.Budget / 4, ChunkBytes: int(min(4<<20, t.Budget/16))},
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	if err := p.Run(ctx); err != nil {
-		return err
+		return tally{}, err
 	}
 	for _, s := range p.Status().Tables {
 		if s.State == pipeline.Stopped {
-			return errors.New("a table stopped")
+			return tally{}, errors.New("a table stopped: " + s.Reason)
 		}
 	}
-	rss, err := peak()
-	if err != nil {
-		return err
-	}
-	out, err := json.Marshal(tally{Changes: c.changes.Load(), Images: c.images.Load(), Elapsed: c.last, First: c.first, RSS: rss})
-	fmt.Printf("%s\n", out)
-	return err
+	return tally{Changes: c.changes.Load(), Images: c.images.Load(), Elapsed: c.last, First: c.first, Ended: c.began.Add(c.last)}, nil
 }
 
-// peak is the largest resident memory of this process so far.
-func peak() (int64, error) {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	kb, err := strconv.ParseInt(strings.TrimSpace(strings.SplitN(rest, "kB", 2)[0]), 10, 64)
-	return kb << 10, err
-}
+// pipeline is the name of a pipeline: sinks that several write to know them apart by it.
+func (t task) pipeline() string { return "bench_" + t.Database }
 
 func (t task) source() mysql.Config {
 	cfg := mysql.DefaultConfig()
@@ -141,106 +162,29 @@ func (t task) source() mysql.Config {
 	return cfg
 }
 
-func (t task) lake(ctx context.Context) (sink.Sink, error) {
-	cfg := iceberg.DefaultConfig()
-	cfg.Catalog = map[string]string{"type": "sql", "warehouse": t.Dir + "/warehouse"}
-	return iceberg.Open(ctx, "bench", cfg, nil)
+// timed adds what work needs.
+func (got *tally) timed(work func() error) error {
+	cpu, began := used(), time.Now()
+	err := work()
+	got.Elapsed += time.Since(began)
+	got.CPU += used() - cpu
+	return err
 }
 
-// counting counts what is committed to another sink.
-type counting struct {
-	inner           sink.Sink
-	began           time.Time
-	want            int64
-	enough          func()
-	changes, images atomic.Int64
-	written         atomic.Int64
-	hurried         atomic.Bool
-	first, last     time.Duration // commits never overlap
+// used is the CPU time of this process so far.
+func used() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for a bad address only
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func (c *counting) Start(ctx context.Context, run uint64) error { return c.inner.Start(ctx, run) }
-
-func (c *counting) Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]sink.Mark, error) {
-	return c.inner.Marks(ctx, tables)
-}
-func (c *counting) Evolve(ctx context.Context, ch *schema.Change) error {
-	return c.inner.Evolve(ctx, ch)
-}
-func (c *counting) Close() error { return c.inner.Close() }
-
-func (c *counting) Begin(ctx context.Context) (sink.Txn, error) {
-	x, err := c.inner.Begin(ctx)
-	return &countingTxn{Txn: x, c: c}, err
-}
-
-type countingTxn struct {
-	sink.Txn
-	c               *counting
-	changes, images atomic.Int64
-}
-
-func (x *countingTxn) Write(ctx context.Context, b *row.Batch) error {
-	n := 0
-	for _, op := range b.Ops {
-		if op != row.Before {
-			n++
-		}
+// peak is the largest resident memory of this process so far.
+func peak() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
 	}
-	x.changes.Add(int64(n))
-	x.images.Add(int64(len(b.Ops)))
-	if x.c.written.Add(int64(n)) >= x.c.want && x.c.want > 0 {
-		x.c.hurried.Store(true)
-	}
-	return x.Txn.Write(ctx, b)
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kb, err := strconv.ParseInt(strings.TrimSpace(strings.SplitN(rest, "kB", 2)[0]), 10, 64)
+	return kb << 10, err
 }
-
-// Bytes are so many that the engine commits at once, when all that was wanted is there: a figure of rows per second
-// must not have the rest of an interval in it.
-func (x *countingTxn) Bytes() int64 {
-	if x.c.hurried.Load() {
-		return 1 << 50
-	}
-	return x.Txn.Bytes()
-}
-
-func (x *countingTxn) Commit(ctx context.Context, marks map[schema.Name]sink.Mark) error {
-	if err := x.Txn.Commit(ctx, marks); err != nil {
-		return err
-	}
-	c := x.c
-	c.images.Add(x.images.Load())
-	n := c.changes.Add(x.changes.Load())
-	if x.changes.Load() > 0 {
-		c.last = time.Since(c.began)
-		if c.first == 0 {
-			c.first = c.last
-		}
-	}
-	if c.want > 0 && n >= c.want {
-		c.enough()
-	}
-	return nil
-}
-
-// dropping is a sink that keeps nothing.
-type dropping struct{}
-
-func (dropping) Marks(context.Context, []schema.Name) (map[schema.Name]sink.Mark, error) {
-	return nil, nil
-}
-func (dropping) Start(context.Context, uint64) error          { return nil }
-func (dropping) Evolve(context.Context, *schema.Change) error { return nil }
-func (dropping) Begin(context.Context) (sink.Txn, error)      { return new(droppingTxn), nil }
-func (dropping) Close() error                                 { return nil }
-
-type droppingTxn struct{ bytes atomic.Int64 }
-
-func (x *droppingTxn) Write(_ context.Context, b *row.Batch) error {
-	x.bytes.Add(int64(b.Bytes()))
-	b.Free()
-	return nil
-}
-func (x *droppingTxn) Bytes() int64                                            { return x.bytes.Load() }
-func (x *droppingTxn) Commit(context.Context, map[schema.Name]sink.Mark) error { return nil }
-func (x *droppingTxn) Abort() error                                            { return nil }
