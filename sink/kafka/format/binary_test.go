@@ -1,6 +1,7 @@
 package format
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -35,6 +36,7 @@ var binaryCases = []binaryCase{
 // A reader decodes records by what the registry has.
 type reader struct {
 	binaryCase
+	url    string
 	client *sr.Client
 }
 
@@ -44,11 +46,19 @@ func newReader(t testing.TB, c binaryCase, url string) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &reader{c, client}
+	return &reader{c, url, client}
+}
+
+// A tester is a testing.T, or a rapid.T.
+type tester interface {
+	Context() context.Context
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
 }
 
 // decode reads a key or value as a record of JsonConverter.
-func (r *reader) decode(t testing.TB, record []byte) []byte {
+func (r *reader) decode(t tester, record []byte) []byte {
 	t.Helper()
 	if len(record) < r.head || record[0] != 0 || r.head == 6 && record[5] != 0 {
 		t.Fatalf("got a record that begins with % x", record[:min(len(record), 6)])
