@@ -50,7 +50,7 @@ test-matrix: ## the server tests on every version of MySQL and MariaDB
 	exit $$status
 
 bench: ## rows per second, CPU and memory, beside the servers' own clients
-	@bash e2e/setup.sh demo
+	@for sink in demo demo-clickhouse demo-kafka; do bash e2e/setup.sh $$sink || exit 1; done
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./e2e/bench
 
 check: lint ## what must hold before a commit: formatting, vet, linters, the rule of dependencies
