@@ -292,6 +292,43 @@ func TestBinary_Names(t *testing.T) {
 	}
 }
 
+// TestBinary_Refusals has values that a mode cannot hold, and values that are not what their type says.
+func TestBinary_Refusals(t *testing.T) {
+	at := func(native string, of schema.Type) schema.Column {
+		return schema.Column{Name: "at", Type: of, Native: native}
+	}
+	for want, c := range map[string]struct {
+		column schema.Column
+		mode   TimeMode
+		value  value
+	}{
+		"no time of a day":      {at("time", schema.Type{Kind: schema.Time}), TimeConnect, -1},
+		"no time of a day,":     {at("time", schema.Type{Kind: schema.Time}), TimeISO, day},
+		"outside of the years":  {at("datetime", schema.Type{Kind: schema.Datetime}), TimeNanoseconds, math.MaxInt64 / 1000 * 2},
+		"has no SRID":           {at("geometry", schema.Type{Kind: schema.Geometry}), "", "abc"},
+		"bytes of WKB":          {at("point", schema.Type{Kind: schema.Geometry}), "", "abcdefgh"},
+		"no row of 4-byte":      {at("vector(1)", schema.Type{Kind: schema.Vector, Precision: 1}), "", "abcde"},
+		"at is NULL, which its": {at("point", schema.Type{Kind: schema.Geometry}), "", nil},
+	} {
+		table := &schema.Table{Name: schema.Name{Namespace: "inventory", Table: "refused"}, Columns: []schema.Column{c.column}}
+		b := row.New(table)
+		appendRow(b, row.Insert, c.value)
+		mode := mysqlConfig()
+		mode.TimeMode = c.mode
+		for _, bc := range binaryCases {
+			f, err := bc.make(AvroConfig{DebeziumConfig: mode, Registry: RegistryConfig{URL: fakeRegistry(t)}})
+			e := encoderOf(t, f, err, table)
+			_, err = e.AppendValue(nil, &Change{Op: Create, Batch: b, Before: -1, After: 0})
+			if bc.name == "protobuf" && c.value == nil {
+				continue // all its columns are optional
+			}
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "column at") {
+				t.Errorf("%s: got %v, want %q", bc.name, err, want)
+			}
+		}
+	}
+}
+
 func TestBinary_Allocs(t *testing.T) {
 	url := fakeRegistry(t)
 	for _, bc := range binaryCases {

@@ -277,3 +277,54 @@ func TestProtobuf_JSONNames(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", got.Names, err, want)
 	}
 }
+
+// TestProtobuf_Drops drops the columns of all kinds at once: their fields stay, and those of types that are not known here
+// are reserved.
+func TestProtobuf_Drops(t *testing.T) {
+	table, _ := corpus()
+	table.Columns[1].Name = "_9 \"\\"
+	c := mysqlConfig()
+	all, err := c.binaryTable(table, EnvelopeFlat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, err := protobufDialect{}.schema(PartValues, all, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Columns = table.Columns[:1]
+	one, err := c.binaryTable(table, EnvelopeFlat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first = strings.Replace(first, "optional int32 id = 1;", "optional int32 id = 1; Strange odd = 50;", 1)
+	text, _, err := protobufDialect{}.schema(PartValues, one, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := protobufHistory(first, "Value")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := file.Messages().ByName("Value")
+	for column, f := range before.columns {
+		d := rows.Fields().ByJSONName(column)
+		if column == "odd" {
+			if d != nil || !rows.ReservedRanges().Has(50) || !rows.ReservedNames().Has("odd") {
+				t.Errorf("got %v for a type that is not known, want it to be reserved", d)
+			}
+			continue
+		}
+		if d == nil || int32(d.Number()) != f.number || string(d.Name()) != f.name {
+			t.Errorf("column %s: got %v, want %+v", column, d, f)
+		}
+	}
+	again, _, err := protobufDialect{}.schema(PartValues, one, text)
+	if err != nil || again != text {
+		t.Errorf("got %s, %v the next time, want %s", again, err, text)
+	}
+}
