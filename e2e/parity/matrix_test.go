@@ -1,0 +1,112 @@
+package parity
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+
+	"github.com/cdcsync/cdcsync/e2e/servers"
+)
+
+// A place is where the values of a type were found equal to those at the source.
+type place int
+
+const (
+	columnLog place = iota
+	columnKey
+	columnIceberg
+	columnClickHouse
+	columnKafka
+	places
+)
+
+var placeNames = [places]string{"snapshot=log", "as key", "Iceberg", "ClickHouse", "Kafka"}
+
+// A tally counts rows, and those of them that are equal.
+type tally struct{ good, all int }
+
+func (n tally) String() string {
+	if n.all == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", n.good, n.all)
+}
+
+// A matrix has the tallies of all types of a server.
+type matrix struct {
+	mu      sync.Mutex // guards the fields below
+	servers []string
+	types   map[string][]string // by server, in the order of their first tally
+	tallies map[string]map[string]*[places]tally
+}
+
+var results = matrix{types: map[string][]string{}, tallies: map[string]map[string]*[places]tally{}}
+
+// add adds to the tally of a type in one place. A type that is read with several values of its base is one type.
+func (m *matrix) add(s *servers.Server, sub *subject, at place, n tally) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	server := string(s.Flavour) + " " + s.Version
+	if m.tallies[server] == nil {
+		m.tallies[server] = map[string]*[places]tally{}
+		m.servers = append(m.servers, server)
+	}
+	name := sub.label()
+	if m.tallies[server][name] == nil {
+		m.tallies[server][name] = new([places]tally)
+		m.types[server] = append(m.types[server], name)
+	}
+	all := &m.tallies[server][name][at]
+	all.good, all.all = all.good+n.good, all.all+n.all
+}
+
+// label is a type in a line of the matrix.
+func (sub *subject) label() string {
+	const most = 60
+	text := sub.native
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}
+
+func (m *matrix) print() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	for _, server := range m.servers {
+		fmt.Fprintf(w, "%s\t%s\n", server, strings.Join(placeNames[:], "\t"))
+		var types [places]tally
+		for _, name := range m.types[server] {
+			fmt.Fprint(w, name)
+			for at, n := range m.tallies[server][name] {
+				fmt.Fprintf(w, "\t%v", n)
+				if n.all > 0 {
+					types[at].all++
+				}
+				if n.all > 0 && n.good == n.all {
+					types[at].good++
+				}
+			}
+			fmt.Fprintln(w)
+		}
+		fmt.Fprint(w, "types")
+		for _, n := range types {
+			fmt.Fprintf(w, "\t%v", n)
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush()
+}
+
+// TestMain prints the matrix after a verbose run.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if testing.Verbose() {
+		results.print()
+	}
+	os.Exit(code)
+}
