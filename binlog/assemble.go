@@ -36,6 +36,7 @@ type assembler struct {
 	text []byte // for writing positions
 
 	packed packed
+	held   held
 
 	out      []source.Event
 	outBytes int
@@ -81,6 +82,7 @@ type txn struct {
 	bytes  int
 	ahead  bool     // some of its items are delivered
 	schema bool     // it changed shapes
+	xa     bool     // it may end without its outcome
 	open   []*table // those that have a batch
 	saves  []savepoint
 }
@@ -286,6 +288,10 @@ func (a *assembler) begin(t *table) {
 
 // ahead delivers what a large transaction has so far, so that it needs no memory.
 func (a *assembler) ahead() error {
+	if a.txn.xa {
+		a.limitHeld()
+		return nil
+	}
 	if a.txn.bytes < aheadBytes && (a.txn.bytes < batchBytes || !a.txn.ahead) {
 		return nil
 	}
@@ -417,6 +423,7 @@ func (a *assembler) interrupted() error {
 // stop ends the capture of a table, with its rows of the current transaction.
 func (a *assembler) stop(t *table, offset uint64, why error) {
 	t.stopped, t.batch = true, nil
+	a.held.drop(t.shape.Name)
 	for i := range a.txn.items {
 		if it := &a.txn.items[i]; it.Rows != nil && it.Rows.Table.Name == t.shape.Name {
 			// The batch may hold half a row: it must not be pooled in a shape that New does not expect.

@@ -19,16 +19,23 @@ const offsetBits = 40
 //	flavor/server/file:offset/gtids      mysql/4d2a...-0001/binlog.000007:1234/4d2a...-0001:1-99
 //
 // Server and file:offset may be empty. Without GTIDs the last slash is missing too; with it, no GTID is executed yet. There
-// is a file or GTIDs, or both. The names of prepared XA transactions follow behind a #. The zero Position is none.
+// is a file or GTIDs, or both. Prepared XA transactions follow behind a #. The zero Position is none.
 type Position struct {
 	Flavor Flavor
 	Server string  // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
 	File   string  // the log file; empty: GTIDs alone say where
 	Offset uint64  // in bytes
 	GTIDs  GTIDSet // nil: the log has none, or they are not known
-	// Prepared names the XA transactions whose changes are before the position, and whose outcome is not. None of them
-	// touched a captured table, or that table has stopped: their outcome is of no interest.
-	Prepared []string
+	// Prepared are the XA transactions whose changes are before the position, and whose outcome is not. Their changes are
+	// read again from where they are.
+	Prepared []Prepared
+}
+
+// A Prepared is an XA transaction that waits for its outcome.
+type Prepared struct {
+	XID    string // as statements spell it: x'67',x'62',1
+	File   string // the log file and offset where its changes begin; empty: they are of no interest
+	Offset uint64
 }
 
 var errPosition = errors.New("want flavor/server/file:offset or flavor/server/file:offset/gtids")
@@ -44,13 +51,8 @@ func ParsePosition(text source.Position) (Position, error) {
 
 func parsePosition(text string) (p Position, err error) {
 	text, prepared, _ := strings.Cut(text, "#")
-	for name := range strings.SplitSeq(prepared, "&") {
-		if name, err = url.QueryUnescape(name); err != nil {
-			return p, err
-		}
-		if name != "" {
-			p.Prepared = append(p.Prepared, name)
-		}
+	if err := p.parsePrepared(prepared); err != nil {
+		return p, err
 	}
 	parts := strings.Split(text, "/")
 	if len(parts) < 3 || len(parts) > 4 {
@@ -79,6 +81,27 @@ func parsePosition(text string) (p Position, err error) {
 		p.GTIDs, err = ParseGTIDSet(p.Flavor, parts[3])
 	}
 	return p, err
+}
+
+// parsePrepared reads name@file:offset&name@file:offset. Without a place behind it, a name is of no interest.
+func (p *Position) parsePrepared(text string) error {
+	for entry := range strings.SplitSeq(text, "&") {
+		name, place, placed := strings.Cut(entry, "@")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			return err
+		}
+		var at Position
+		if placed {
+			if err := at.parseFile(place); err != nil {
+				return err
+			}
+		}
+		if name != "" {
+			p.Prepared = append(p.Prepared, Prepared{XID: name, File: at.File, Offset: at.Offset})
+		}
+	}
+	return nil
 }
 
 func (p *Position) parseFile(text string) (err error) {
@@ -112,9 +135,13 @@ func (p Position) appendText(dst []byte) []byte {
 	if p.GTIDs != nil {
 		dst = p.GTIDs.AppendText(append(dst, '/'))
 	}
-	for i, name := range p.Prepared {
+	for i, x := range p.Prepared {
 		dst = append(dst, "#&"[min(i, 1)])
-		dst = append(dst, url.QueryEscape(name)...)
+		dst = append(dst, url.QueryEscape(x.XID)...)
+		if x.File != "" {
+			dst = append(append(append(dst, '@'), url.PathEscape(x.File)...), ':')
+			dst = strconv.AppendUint(dst, x.Offset, 10)
+		}
 	}
 	return dst
 }

@@ -115,7 +115,9 @@ func (s *applied) create(st *ddl.Statement) {
 		return
 	}
 	if old != nil {
-		s.replace(old, nil, nil)
+		if s.replace(old, nil, nil); old.stopped {
+			return
+		}
 	}
 	shape, err := s.created(st)
 	if err != nil {
@@ -185,6 +187,10 @@ func (s *applied) replace(t *table, after *schema.Table, edits []schema.Edit) {
 	if after == t.shape {
 		return
 	}
+	if s.a.held.has(t.shape.Name) {
+		s.stop(t, errHeldShape)
+		return
+	}
 	before := t.shape
 	t.batch = nil
 	s.a.epoch++
@@ -223,6 +229,10 @@ func (s *applied) movedIn(to schema.Name) {
 
 // move renames a captured table. Renamed out of what matches, it is not captured any more.
 func (s *applied) move(t *table, after *schema.Table, edits []schema.Edit) {
+	if s.a.held.has(t.shape.Name) {
+		s.stop(t, errHeldShape)
+		return
+	}
 	before := t.shape
 	delete(s.a.tables, before.Name)
 	t.batch = nil

@@ -81,8 +81,13 @@ func Open(ctx context.Context, cfg Config, from source.Position) (*Stream, error
 	if err != nil {
 		return nil, err
 	}
+	again, err := cfg.regain(ctx, &pos)
+	if err != nil {
+		return nil, fmt.Errorf("open the log of %s: %w", cfg.Addr, err)
+	}
 	c, facts, err := cfg.open(ctx, &pos)
 	if err != nil {
+		again.free()
 		return nil, fmt.Errorf("open the log of %s: %w", cfg.Addr, cfg.explain(err))
 	}
 	pos.Server = facts.id
@@ -92,6 +97,7 @@ func Open(ctx context.Context, cfg Config, from source.Position) (*Stream, error
 		full: make(chan []source.Event, 1), empty: make(chan []source.Event, 2),
 	}
 	r := &reader{cfg: &s.cfg, conn: c, full: s.full, empty: s.empty, as: newAssembler(&cfg, facts, pos)}
+	r.as.resume(again)
 	go func() { // ends when cancelled by Close, or with an error
 		defer close(s.done)
 		defer close(s.full)

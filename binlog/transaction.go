@@ -2,10 +2,8 @@ package binlog
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -93,8 +91,11 @@ func (a *assembler) name(g GTID) {
 	o.Server, o.Tag, o.Domain, o.Number = g.Server, g.Tag, g.Domain, g.Number
 }
 
-// standalone is MariaDB's flag of a group of one statement, without an event that ends it.
-const standalone = 1
+// MariaDB's flags of a group.
+const (
+	standalone = 1  // one statement, without an event that ends it
+	preparing  = 64 // an XA transaction whose outcome is another group
+)
 
 // mariadbGTID begins a transaction of MariaDB: it stands for BEGIN as well.
 func (a *assembler) mariadbGTID(e *event) error {
@@ -107,6 +108,7 @@ func (a *assembler) mariadbGTID(e *event) error {
 		return a.fatal(e, errShort.Error())
 	}
 	a.name(GTID{Domain: uint32(domain), ServerID: e.server, Number: number})
+	a.txn.xa = flags&preparing != 0
 	if flags&standalone == 0 {
 		a.txn.phase = begun
 	}
@@ -220,83 +222,6 @@ func (a *assembler) undo(e *event, seq uint64) error {
 		}
 	}
 	return nil
-}
-
-// errPrepared says why distributed transactions stop a table.
-var errPrepared = errors.New("an XA transaction in two phases changed it: whether its changes happen is said only later, " +
-	"and they would be out of order then; resync the table when the transaction has ended, and exclude it or use one-phase commits")
-
-// prepared ends the group of an XA transaction's rows. Its first byte says whether that is its end (one phase), or whether
-// XA COMMIT or XA ROLLBACK follows some day.
-func (a *assembler) prepared(e *event) error {
-	if len(e.body) < 1 {
-		return a.fatal(e, errShort.Error())
-	}
-	if onePhase := e.body[0] != 0; onePhase {
-		return a.commit(e.stop)
-	}
-	if a.txn.ahead {
-		return a.fatal(e, errPrepared.Error())
-	}
-	key, err := preparedKey(e.body)
-	if err != nil {
-		return a.fatal(e, err.Error())
-	}
-	a.pos.Prepared = append(a.pos.Prepared, key)
-	for _, it := range a.txn.items {
-		if it.Rows == nil {
-			continue
-		}
-		if t := a.tables[it.Rows.Table.Name]; t != nil && !t.stopped {
-			a.stop(t, e.start, errPrepared)
-		}
-	}
-	return a.commit(e.stop)
-}
-
-// xa takes the statements of an XA transaction: its outcome ends a group of its own.
-func (a *assembler) xa(e *event, text []byte) error {
-	switch {
-	case hasPrefix(text, "XA START"), hasPrefix(text, "XA BEGIN"):
-		return a.beginQuery(e)
-	case hasPrefix(text, "XA COMMIT "):
-		if !a.outcome(string(text[10:])) {
-			for _, t := range a.tables {
-				if !t.stopped {
-					a.stop(t, e.start, errUnknownXA)
-				}
-			}
-		}
-		return a.commit(e.stop)
-	case hasPrefix(text, "XA ROLLBACK "):
-		a.outcome(string(text[12:]))
-		return a.commit(e.stop)
-	}
-	return nil
-}
-
-// errUnknownXA says why the outcome of an XA transaction stops all tables.
-var errUnknownXA = errors.New("an XA transaction ended whose changes were logged before this pipeline began to read: " +
-	"they may have been to this table, and are not known; resync the table")
-
-// outcome forgets a prepared transaction, and is false if it is not known.
-func (a *assembler) outcome(xid string) bool {
-	xid = strings.ToLower(strings.TrimSpace(xid))
-	i := slices.Index(a.pos.Prepared, xid)
-	if i < 0 {
-		return false
-	}
-	a.pos.Prepared = slices.Delete(a.pos.Prepared, i, i+1)
-	return true
-}
-
-// preparedKey returns the name of a prepared transaction as statements spell it: x'67',x”,1.
-func preparedKey(body []byte) (string, error) {
-	c := cursor{p: body}
-	c.bytes(1)
-	format, global, branch := c.uint(4), int(c.uint(4)), int(c.uint(4))
-	g, b := c.bytes(global), c.bytes(branch)
-	return fmt.Sprintf("x'%x',x'%x',%d", g, b, format), c.err()
 }
 
 func hasPrefix(text []byte, prefix string) bool {

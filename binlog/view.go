@@ -3,7 +3,9 @@ package binlog
 import "github.com/cdcsync/cdcsync/source"
 
 // LogView is a view known by positions of the log: it holds all transactions that begin before Low and none that begins
-// at High or later. Of the others it knows nothing; MariaDB's consistent snapshot has Low equal to High, and knows all.
+// at High or later. Of the others it knows nothing; MariaDB's consistent snapshot has Low equal to High, and knows all. Of
+// XA transactions it never knows that it holds them: MariaDB commits these in its engines some time after it has logged
+// their outcome.
 type LogView struct{ Low, High uint64 }
 
 var _ source.View = LogView{}
@@ -11,10 +13,10 @@ var _ source.View = LogView{}
 // Sees answers by where the transaction begins.
 func (v LogView) Sees(t source.TxnID) source.Visibility {
 	switch {
-	case t.Seq < v.Low:
-		return source.Yes
 	case t.Seq >= v.High:
 		return source.No
+	case t.Seq < v.Low && t.Tag != lateTag:
+		return source.Yes
 	}
 	return source.Unknown
 }
@@ -43,16 +45,16 @@ func (v *GTIDView) Sees(t source.TxnID) source.Visibility {
 	return source.Unknown
 }
 
-// reached is the view of a MySQL position that has GTIDs: exact.
+// reached is the view of a position: exact.
 type reached struct {
-	gtids GTIDSet
+	gtids GTIDSet // MySQL's; nil: where a transaction begins tells
 	seq   uint64
 }
 
 // Sees answers by GTID where the transaction has one, else by where it begins.
 func (v reached) Sees(t source.TxnID) source.Visibility {
 	in := t.Seq < v.seq
-	if t.Number != 0 {
+	if v.gtids != nil && t.Number != 0 {
 		in = v.gtids.ContainsGTID(GTID{Server: t.Server, Tag: t.Tag, Number: t.Number})
 	}
 	if in {
@@ -66,6 +68,5 @@ func Reached(p Position) source.View {
 	if p.Flavor == MySQL && p.GTIDs != nil && !p.GTIDs.Empty() {
 		return reached{p.GTIDs, p.Seq()}
 	}
-	seq := p.Seq()
-	return LogView{seq, seq}
+	return reached{nil, p.Seq()}
 }

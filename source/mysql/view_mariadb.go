@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -27,6 +28,9 @@ type committedView struct{ low uint64 }
 
 func (committedOracle) open(ctx context.Context, s *Source, c *conn, barrier binlog.Position) (view, error) {
 	at, err := s.awaitCommitted(ctx, c, barrier)
+	if err == nil {
+		err = s.awaitOutcomes(ctx, c, barrier)
+	}
 	return committedView{at.Seq()}, err
 }
 
@@ -47,6 +51,50 @@ func (s *Source) awaitCommitted(ctx context.Context, c *conn, barrier binlog.Pos
 		return covered && s.settled(at), err
 	})
 	return at, err
+}
+
+// awaitOutcomes waits until the XA transactions whose outcome was delivered up to barrier have had it in the engines as well:
+// the server logs XA COMMIT first, and its committed position does not wait for them. Until then XA RECOVER lists them, and
+// barrier does not. One that is prepared behind barrier is waited for in vain: then a later barrier helps, which names it.
+func (s *Source) awaitOutcomes(ctx context.Context, c *conn, barrier binlog.Position) error {
+	late, err := s.recoverable(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, p := range barrier.Prepared {
+		delete(late, p.XID)
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	return poll(ctx, "waited in vain for XA transactions to become visible", func() (bool, error) {
+		now, err := s.recoverable(ctx, c)
+		maps.DeleteFunc(late, func(xid string, _ bool) bool { return !now[xid] })
+		return len(late) == 0, err
+	})
+}
+
+// recoverable lists the XA transactions that are prepared, as positions spell them.
+func (s *Source) recoverable(ctx context.Context, c *conn) (map[string]bool, error) {
+	rows, err := c.query(ctx, "XA RECOVER")
+	if err != nil {
+		return nil, fmt.Errorf("list prepared XA transactions: %w", err)
+	}
+	all := make(map[string]bool, len(rows))
+	for _, r := range rows {
+		var n [3]int // format, lengths of the two parts
+		for i := range n {
+			if n[i], err = strconv.Atoi(r[i]); err != nil {
+				return nil, fmt.Errorf("list prepared XA transactions: %w", err)
+			}
+		}
+		data := []byte(r[3])
+		if n[1] < 0 || n[2] < 0 || n[1]+n[2] != len(data) {
+			return nil, fmt.Errorf("list prepared XA transactions: a name of %d bytes has parts of %d and %d", len(data), n[1], n[2])
+		}
+		all[binlog.SpellXID(n[0], data[:n[1]], data[n[1]:])] = true
+	}
+	return all, nil
 }
 
 // A freshFile is where the newest log file was when it was first seen, and when that was.

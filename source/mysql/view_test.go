@@ -3,8 +3,11 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +43,7 @@ const hotKeys = 50
 type hot struct {
 	s     *Source
 	table *schema.Table
+	write func(ctx context.Context, db *sql.DB, writer int) error
 
 	mu      sync.Mutex // guards the fields below
 	txns    [hotKeys][]source.TxnID
@@ -63,7 +67,9 @@ func newHot(t *testing.T, srv *servers.Server, s *Source) *hot {
 	for id := range hotKeys {
 		srv.Exec(t, fmt.Sprintf("INSERT INTO %s.hot VALUES (%d, 0)", database, id))
 	}
-	return &hot{s: s, table: tableOf(t, s, database, "hot")}
+	h := &hot{s: s, table: tableOf(t, s, database, "hot")}
+	h.write = h.plain
+	return h
 }
 
 // follow collects the transactions of the log: the n-th of a key makes its counter n.
@@ -133,7 +139,7 @@ func (h *hot) run(t *testing.T, srv *servers.Server, chunks int) (wrong int) {
 	defer stop()
 	var group, followers errgroup.Group
 	for w := range 6 {
-		group.Go(func() error { return h.write(ctx, srv.DB(t), uint64(w)) })
+		group.Go(func() error { return h.write(ctx, srv.DB(t), w) })
 	}
 	following, quit := context.WithCancel(t.Context())
 	defer quit()
@@ -157,13 +163,52 @@ func (h *hot) run(t *testing.T, srv *servers.Server, chunks int) (wrong int) {
 	return wrong
 }
 
-func (h *hot) write(ctx context.Context, db *sql.DB, seed uint64) error {
-	rnd := rand.New(rand.NewPCG(seed, 7))
+func (h *hot) plain(ctx context.Context, db *sql.DB, writer int) error {
+	rnd := rand.New(rand.NewPCG(uint64(writer), 7))
 	for ctx.Err() == nil {
 		_, err := db.Exec(fmt.Sprintf("UPDATE %s SET c = c + 1 WHERE id = %d", quoteTable(h.table.Name), rnd.IntN(hotKeys)))
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// distributed writes by XA transactions. Every other one is committed on another connection than it was prepared on.
+func (h *hot) distributed(ctx context.Context, db *sql.DB, writer int) error {
+	rnd := rand.New(rand.NewPCG(uint64(writer), 9))
+	for n := 0; ctx.Err() == nil; n++ {
+		xid := fmt.Sprintf("'%s','%d-%d'", h.table.Name.Namespace, writer, n)
+		c, err := db.Conn(context.WithoutCancel(ctx))
+		if err != nil {
+			return err
+		}
+		_, err = c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("XA START %[1]s; UPDATE %[2]s SET c = c + 1 WHERE id = %[3]d; XA END %[1]s; XA PREPARE %[1]s",
+			xid, quoteTable(h.table.Name), rnd.IntN(hotKeys)))
+		apart := n%2 == 0
+		if err == nil && !apart {
+			_, err = c.ExecContext(context.WithoutCancel(ctx), "XA COMMIT "+xid)
+		}
+		if apart {
+			_ = c.Raw(func(any) error { return driver.ErrBadConn }) // ends the connection
+		}
+		if err := errors.Join(err, closed(c)); err != nil {
+			return err
+		}
+		for apart { // the server needs a while to see that the connection has ended
+			_, err := db.Exec("XA COMMIT " + xid)
+			if apart = err != nil; apart && !strings.Contains(err.Error(), "XAER_NOTA") {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// closed returns a connection to its pool, if it is not ended.
+func closed(c *sql.Conn) error {
+	if err := c.Close(); !errors.Is(err, sql.ErrConnDone) {
+		return err
 	}
 	return nil
 }
@@ -242,6 +287,27 @@ func TestView_Sound(t *testing.T) {
 			t.Logf("naive views: %d of 1500 chunks are wrong", wrong)
 			if wrong == 0 {
 				t.Error("naive views are found to be right: the test sees nothing")
+			}
+		})
+	}
+}
+
+// TestView_XA reads rows that XA transactions change.
+func TestView_XA(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		open func(t *testing.T) *servers.Server
+	}{
+		{"mariadb", func(t *testing.T) *servers.Server { return servers.MariaDB(t, "10.11", slowCommit...) }},
+		{"mysql 8.0", func(t *testing.T) *servers.Server { return servers.MySQL(t, "8.0", slowCommit...) }},
+		{"mysql", func(t *testing.T) *servers.Server { return servers.MySQL(t, "9.7", slowCommit...) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			srv := c.open(t)
+			h := newHot(t, srv, open(t, srv))
+			h.write = h.distributed
+			if wrong := h.run(t, srv, 1500); wrong != 0 {
+				t.Errorf("%d chunks of 1500 are not what their views say", wrong)
 			}
 		})
 	}
