@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -94,6 +95,9 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		}
 	}
 	for _, k := range t.Key {
+		if slices.Contains(t.Columns[k].Labels, "") {
+			return nil, fmt.Errorf("column %d (%s) of the key has an empty label, as the server's invalid value is: two rows could look like one", k+1, t.Columns[k].Name)
+		}
 		p.cols[k].key = true
 	}
 	if f.flavor == MySQL && f.version < fractions {
@@ -124,12 +128,12 @@ func (n *counts) check(m *tableMap, i int, c *schema.Column) error {
 		}
 		n.numeric++
 	case real == mysql.MYSQL_TYPE_ENUM:
-		if n.enums < len(m.enums) && !sameLabels(m.enums[n.enums], c.Labels) {
+		if n.enums < len(m.enums) && !sameLabels(m.enums[n.enums], c) {
 			return fmt.Errorf("the log has the labels %q, the known shape %q", m.enums[n.enums], c.Labels)
 		}
 		n.enums++
 	case real == mysql.MYSQL_TYPE_SET:
-		if n.sets < len(m.sets) && !sameLabels(m.sets[n.sets], c.Labels) {
+		if n.sets < len(m.sets) && !sameLabels(m.sets[n.sets], c) {
 			return fmt.Errorf("the log has the labels %q, the known shape %q", m.sets[n.sets], c.Labels)
 		}
 		n.sets++

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"github.com/cdcsync/cdcsync/binlog/charset"
 	"github.com/cdcsync/cdcsync/schema"
 )
 
@@ -222,13 +223,19 @@ func nativeName(real byte, meta uint16) string {
 	return fmt.Sprintf("%s (type %d, metadata %d)", name, real, meta)
 }
 
-// sameLabels compares labels as far as they are ASCII: others stand in the column's character set here, in UTF-8 there.
-func sameLabels(logged, known []string) bool {
-	if len(logged) != len(known) {
+// sameLabels compares the labels of the log, which are in the column's character set, with those of the shape. A shape that
+// was read from the server's catalogue has ? for a character that the catalogue cannot hold: then they are not the same.
+func sameLabels(logged []string, c *schema.Column) bool {
+	if len(logged) != len(c.Labels) {
 		return false
 	}
+	convert, ok := charset.For(c.Charset)
 	for i, l := range logged {
-		if isASCII(l) && l != known[i] {
+		text, err := []byte(l), error(nil)
+		if ok {
+			text, err = convert(nil, text)
+		}
+		if err == nil && (ok || isASCII(l)) && string(text) != c.Labels[i] {
 			return false
 		}
 	}

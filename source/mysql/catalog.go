@@ -84,6 +84,12 @@ func (s *Source) refuse(l *listed) error {
 	case "SYSTEM VERSIONED":
 		return errors.New("it is system-versioned: an update logs rows of the past as well: exclude it, or ALTER TABLE ... DROP SYSTEM VERSIONING")
 	}
+	for _, k := range l.table.Key {
+		if c := &l.table.Columns[k]; slices.Contains(c.Labels, "") {
+			return fmt.Errorf("column %s of its key has a label that is empty, as the server's invalid value is: two rows could look like one; "+
+				"ALTER TABLE %s to give the label a name, or exclude the table", c.Name, quoteTable(l.table.Name))
+		}
+	}
 	if !s.cfg.StartupMode.copies() {
 		return nil
 	}

@@ -21,6 +21,7 @@ func TestTables(t *testing.T) {
 		exec("CREATE TABLE DB.by_unique (id INT NOT NULL, n INT, u INT NOT NULL, v VARCHAR(500) NOT NULL, UNIQUE z_whole (u), UNIQUE a_null (n), UNIQUE b_prefix (v(10)), UNIQUE y_two (id, u))")
 		exec("CREATE TABLE DB.keyless (a INT, b TEXT)")
 		exec("CREATE TABLE DB.generated (id INT PRIMARY KEY, a INT, s INT AS (a * 2) STORED, v INT AS (a + 1) VIRTUAL)")
+		exec("CREATE TABLE DB.blank (id INT, e ENUM('a','') NOT NULL, PRIMARY KEY (id, e))")
 		exec("CREATE VIEW DB.looks AS SELECT 1 AS one")
 		exec("CREATE TABLE DB.`we``ird \"name\".with ツ select` (`in``dex` INT PRIMARY KEY, `a.b` INT, `\"` TEXT, `ツ` INT)")
 		if srv.Flavour == servers.FlavourMariaDB {
@@ -47,9 +48,9 @@ func checkTables(t *testing.T, d source.Discovered, mariadb bool) {
 	for _, r := range d.Refused {
 		refused[r.Table.Table] = r.Err.Error()
 	}
-	wantRefused := map[string]string{"keyless": "primary key"}
+	wantRefused := map[string]string{"keyless": "primary key", "blank": "a label that is empty"}
 	if mariadb {
-		wantRefused = map[string]string{"seq": "sequence", "versioned": "system-versioned"}
+		wantRefused = map[string]string{"blank": "a label that is empty", "seq": "sequence", "versioned": "system-versioned"}
 	}
 	for name, part := range wantRefused {
 		if !strings.Contains(refused[name], part) {

@@ -43,7 +43,7 @@ func chunkSQL(t *schema.Table, m *meta, b bounds) (sql string, order []int) {
 			if i > 0 {
 				w.WriteString(", ")
 			}
-			w.column(c)
+			w.key(c)
 		}
 		w.WriteString(" LIMIT ?")
 	}
@@ -58,6 +58,21 @@ type chunkWriter struct {
 }
 
 func (w *chunkWriter) column(c int) { w.WriteString("t." + quote(w.table.Columns[c].Name)) }
+
+// maxOrderedSet is how many labels a SET may have whose values the servers compare with numbers rightly: those with the
+// highest of 64 labels they take for negative.
+const maxOrderedSet = 63
+
+// key writes a column of the key as it is compared and ordered.
+func (w *chunkWriter) key(c int) {
+	if col := &w.table.Columns[c]; col.Type.Kind == schema.Set && len(col.Labels) > maxOrderedSet {
+		w.WriteString("CAST(")
+		w.column(c)
+		w.WriteString(" AS UNSIGNED)")
+		return
+	}
+	w.column(c)
+}
 
 // selectList names all columns. Labels come as their number, of which the shape knows the labels.
 func (w *chunkWriter) selectList() {
@@ -98,13 +113,15 @@ func (w *chunkWriter) bound(n, first int, op, last string) {
 }
 
 func (w *chunkWriter) compare(i int, op string, first int) {
-	w.column(w.table.Key[i])
+	w.key(w.table.Key[i])
 	w.WriteString(" " + op + " " + w.argument(w.table.Key[i]))
 	w.order = append(w.order, first+i)
 }
 
 // argument is the place of a key value in the statement. Text is sent as the bytes that the column stores, and given the
-// column's own collation: whatever the session's, the server then compares as the key's index is ordered.
+// column's own collation: whatever the session's, the server then compares as the key's index is ordered. What is sent as
+// text to be read as another type goes through CONCAT: MySQL takes the parameter of a bare CAST to be of that type, and loses
+// the fraction of a TIME.
 func (w *chunkWriter) argument(c int) string {
 	col := &w.table.Columns[c]
 	switch col.Type.Kind {
@@ -115,13 +132,13 @@ func (w *chunkWriter) argument(c int) string {
 	case schema.Binary:
 		return "CAST(? AS BINARY)"
 	case schema.Date:
-		return "CAST(? AS DATE)"
+		return "CAST(CONCAT(?, '') AS DATE)"
 	case schema.Datetime, schema.Timestamp:
-		return "CAST(? AS DATETIME(6))"
+		return "CAST(CONCAT(?, '') AS DATETIME(6))"
 	case schema.Time:
-		return "CAST(? AS TIME(6))"
+		return "CAST(CONCAT(?, '') AS TIME(6))"
 	case schema.Decimal:
-		return fmt.Sprintf("CAST(? AS DECIMAL(%d,%d))", col.Type.Precision, col.Type.Scale)
+		return fmt.Sprintf("CAST(CONCAT(?, '') AS DECIMAL(%d,%d))", col.Type.Precision, col.Type.Scale)
 	}
 	return "?"
 }

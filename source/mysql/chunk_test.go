@@ -2,7 +2,9 @@ package mysql
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +57,16 @@ func keyCases() []keyCase {
 		{name: "datetime", columns: "k DATETIME(6)", key: "k", values: []string{"'1000-01-01 00:00:00'", "'2026-01-01 00:00:00.000001'", "'2026-01-01 00:00:00.000002'", "'9999-12-31 23:59:59.999999'"}},
 		{name: "timestamp", columns: "k TIMESTAMP(3) NOT NULL DEFAULT '2000-01-01 00:00:00'", key: "k", values: []string{"'1970-01-01 00:00:01'", "'2026-03-29 01:30:00.123'", "'2026-10-25 01:30:00.124'", "'2038-01-19 03:14:07.999'"}},
 		{name: "time", columns: "k TIME(6)", key: "k", values: []string{"'-838:59:59'", "'-00:00:00.000001'", "'00:00:00'", "'00:00:00.000001'", "'838:59:59'"}},
+		{name: "times of day", columns: "k TIME(6)", key: "k", values: spread(60, func(r *rand.Rand) string {
+			return fmt.Sprintf("SEC_TO_TIME(%d.%06d)", r.IntN(4)*r.IntN(86400)-r.IntN(9000), r.IntN(1_000_000))
+		})},
+		{name: "datetimes", columns: "k DATETIME(6)", key: "k", values: spread(60, func(r *rand.Rand) string {
+			return fmt.Sprintf("'%04d-0%d-1%d %02d:00:00.%06d'", 1000+r.IntN(8999), 1+r.IntN(9), r.IntN(9), r.IntN(24), r.IntN(1_000_000))
+		})},
+		{name: "decimals", columns: "k DECIMAL(65,30)", key: "k", values: spread(60, func(r *rand.Rand) string {
+			return fmt.Sprintf("%d.%018d%012d", int64(r.Uint64()), r.Uint64N(1e18), r.Uint64N(1e12))
+		})},
+		{name: "set of 64", columns: "k SET('l0'" + labels(1, 64) + ")", key: "k", values: []string{"0", "1", "3", "1 << 62", "1 << 63", "(1 << 63) + 1", "~0", "(1 << 63) - 1"}},
 		{name: "enum", columns: "k ENUM('z','a','M','b')", key: "k", values: []string{"'z'", "'a'", "'M'", "'b'"}},
 		{name: "set", columns: "k SET('z','a','M','b')", key: "k", values: []string{"''", "'z'", "'a'", "'z,a'", "'b'", "'z,a,M,b'", "'M,b'"}},
 		{name: "ascii", columns: "k VARCHAR(30) CHARACTER SET ascii", key: "k", values: words("ascii", ascii...)},
@@ -77,6 +89,24 @@ func keyCases() []keyCase {
 		{name: "four", columns: "k BINARY(3), l TINYINT UNSIGNED, m TIME, o BIGINT", key: "k, l, m, o", values: pairs("'a', %d, '-01:00:00', ASCII('%c')", 9, 9)},
 		{name: "0900", columns: "k VARCHAR(90) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci", key: "k", flavour: servers.FlavourMySQL, since: 80000, values: words("utf8mb4", append(cased, "a", "a ", "ä1", "日本")...)},
 	}
+}
+
+// labels are the labels l<from> to l<to-1>, each after a comma.
+func labels(from, to int) string {
+	var b strings.Builder
+	for i := from; i < to; i++ {
+		fmt.Fprintf(&b, ",'l%d'", i)
+	}
+	return b.String()
+}
+
+// spread are n different random values, the same in each run.
+func spread(n int, value func(*rand.Rand) string) []string {
+	r, seen := rand.New(rand.NewPCG(1, 2)), map[string]bool{}
+	for len(seen) < n {
+		seen[value(r)] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // pairs are rows of all pairs of so many numbers and so many letters, of which 'z' is the first.
