@@ -253,7 +253,7 @@ func getPipeline(ctx context.Context, q querier) (p pipelineRecord, err error) {
 	var doc []byte
 	var sum int64
 	if err := q.QueryRowContext(ctx, "SELECT doc, sum FROM pipeline").Scan(&doc, &sum); err != nil {
-		return p, damaged(fmt.Errorf("read pipeline: %w", err))
+		return p, unless(ctx, fmt.Errorf("read pipeline: %w", err))
 	}
 	return p, decode(doc, sum, &p)
 }
@@ -295,7 +295,7 @@ func getShape(ctx context.Context, q querier, id int64) (*schema.Table, error) {
 	var doc []byte
 	var sum int64
 	if err := q.QueryRowContext(ctx, "SELECT doc, sum FROM shapes WHERE id = ?", id).Scan(&doc, &sum); err != nil {
-		return nil, damaged(err)
+		return nil, unless(ctx, err)
 	}
 	t := new(schema.Table)
 	return t, decode(doc, sum, t)

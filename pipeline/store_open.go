@@ -140,7 +140,7 @@ func inspect(ctx context.Context, path, pipeline string) error {
 func inspectDB(ctx context.Context, db *sql.DB, pipeline string) error {
 	var id, version int64
 	if err := db.QueryRowContext(ctx, "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version").Scan(&id, &version); err != nil {
-		return damaged(err)
+		return unless(ctx, err)
 	}
 	if id != stateID {
 		return errors.New("the file is not a state of cdcsync: move it away, or set another state.dir")
@@ -150,7 +150,7 @@ func inspectDB(ctx context.Context, db *sql.DB, pipeline string) error {
 	}
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
-		return damaged(err)
+		return unless(ctx, err)
 	}
 	if verdict != "ok" {
 		return damaged(errors.New(verdict))
@@ -163,6 +163,14 @@ func inspectDB(ctx context.Context, db *sql.DB, pipeline string) error {
 		return fmt.Errorf("the state belongs to pipeline %q, not to %q: give each pipeline its own name, and do not rename state files", p.Name, pipeline)
 	}
 	return nil
+}
+
+// unless is the error of the context if it has ended: what failed then says nothing of the file.
+func unless(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return damaged(err)
 }
 
 // damaged words an error that only a broken file explains.

@@ -206,3 +206,17 @@ func TestReadState_Missing(t *testing.T) {
 		t.Errorf("got %v, want that it has not run", err)
 	}
 }
+
+// TestOpenStore_Cancelled holds that a start which is called off says nothing of the state.
+func TestOpenStore_Cancelled(t *testing.T) {
+	dir := t.TempDir()
+	s, err := OpenStore(t.Context(), dir, "test")
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := OpenStore(ctx, dir, "test"); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "damaged") {
+		t.Errorf("got %v, want that it was called off", err)
+	}
+}
