@@ -37,3 +37,30 @@ func TestStream_Appeared(t *testing.T) {
 		}
 	})
 }
+
+// TestStream_RenamedOntoCaptured follows a table from before it was renamed, and under its new name as well, as a caller
+// does who found the latter at the server: the one ends, and the other is to be copied.
+func TestStream_RenamedOntoCaptured(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		db := s.Database(t)
+		s.Exec(t, "CREATE TABLE "+db+".old (id int PRIMARY KEY)")
+		from := head(t, s)
+		script(t, s, db, "RENAME TABLE old TO new", "INSERT INTO new VALUES (1)")
+		shape := func(name string) *schema.Table {
+			return &schema.Table{Name: schema.Name{Namespace: db, Table: name}, Version: 1, Key: []int{0}, Columns: []schema.Column{
+				{Name: "id", Type: schema.Type{Kind: schema.Int, Bits: 32}, Native: "int(11)"},
+			}}
+		}
+		stream := open(t, s, db, from, shape("old"), shape("new"))
+		events := until(t, stream, head(t, s))
+		defer freeAll(events)
+		if got, want := describe(events), "stopped old\nstopped new\ncommit\n"; got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		for _, ev := range events {
+			if ev.Stopped != nil && errors.Is(ev.Stopped.Err, source.ErrAppeared) != (ev.Stopped.Table.Table == "new") {
+				t.Errorf("got %v", ev.Stopped)
+			}
+		}
+	})
+}

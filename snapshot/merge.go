@@ -195,6 +195,9 @@ func (m *merge) change(ev source.Event) {
 	m.discardAll(t)
 	t.shape = c.After
 	if c.After.Name != c.Before.Name {
+		if m.tables[c.After.Name] != nil { // it is gone, or was never there: no two tables have one name
+			m.stopCopy(c.After.Name)
+		}
 		m.tables[c.After.Name] = t
 		delete(m.tables, c.Before.Name)
 		m.order[slices.Index(m.order, c.Before.Name)] = c.After.Name
