@@ -27,7 +27,7 @@ func (s *Sink) options() ([]kgo.Opt, error) {
 		kgo.RequestTimeoutOverhead(s.cfg.millis("request.timeout.ms", 10*time.Second)),
 		kgo.RetryTimeout(s.delivery),
 		kgo.MetadataMaxAge(s.cfg.millis("metadata.max.age.ms", time.Minute)),
-		kgo.MetadataMinAge(250 * time.Millisecond), // a leader that moved is found soon
+		kgo.MetadataMinAge(50 * time.Millisecond), // a new topic, or a leader that moved, is found soon
 		kgo.ConnIdleTimeout(5 * time.Minute),
 	}
 	t, err := s.cfg.tls()

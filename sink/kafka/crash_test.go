@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,28 +299,37 @@ func crashAt(t testing.TB, seeds []string, n int, after bool, seed uint64) bool 
 	return died
 }
 
-// TestSink_CrashAtEachRequest lets the process die before and after each request that it sends to a broker.
-func TestSink_CrashAtEachRequest(t *testing.T) {
+// TestSink_CrashAtRequests lets the process die before and after each fourth request that it sends to a broker, in a run of
+// the test at these, in another at those. Most of the time is waiting, so several do so at once.
+func TestSink_CrashAtRequests(t *testing.T) {
+	const step = 4
+	offset := 1 + int(time.Now().UnixNano()/1000%step)
+	t.Logf("requests %d, %d ...", offset, offset+step)
 	for _, after := range []bool{false, true} {
 		t.Run(map[bool]string{false: "before", true: "after"}[after], func(t *testing.T) {
-			step := 1
-			if testing.Short() {
-				step = 7
+			var over atomic.Bool
+			var running sync.WaitGroup
+			limit := make(chan struct{}, 8)
+			n := offset
+			for ; !over.Load() && !t.Failed(); n += step {
+				limit <- struct{}{}
+				at := n
+				running.Go(func() {
+					defer func() { <-limit }()
+					c, err := kfake.NewCluster(kfake.NumBrokers(1))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					if !crashAt(t, c.ListenAddrs(), at, after, uint64(at)) {
+						over.Store(true)
+					}
+				})
 			}
-			for n := 1; ; n += step {
-				c, err := kfake.NewCluster(kfake.NumBrokers(1))
-				if err != nil {
-					t.Fatal(err)
-				}
-				more := crashAt(t, c.ListenAddrs(), n, after, uint64(n))
-				c.Close()
-				if t.Failed() {
-					t.Fatalf("crash at request %d", n)
-				}
-				if !more {
-					t.Logf("%d requests", n)
-					return
-				}
+			running.Wait()
+			if n < 50 {
+				t.Errorf("only %d requests were tried", n)
 			}
 		})
 	}

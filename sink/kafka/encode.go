@@ -32,6 +32,7 @@ type writer struct {
 	slab     *slab
 	from     int                // the first record of slab that this batch made
 	headers  []kgo.RecordHeader // of all records of the batch
+	spare    int                // bytes of a record besides key and value, at most
 	old, new []byte             // keys, when a row's key changes
 }
 
@@ -189,7 +190,7 @@ func (w *writer) rekey(ctx context.Context, i int) (err error) {
 // emit makes a record of what stands in d from start on. d is the slab's data with more appended to it: memory of its own
 // if it did not fit.
 func (w *writer) emit(ctx context.Context, d []byte, start int, key, value span, i int) error {
-	if size := len(d) - start; size > w.l.limit {
+	if len(d)-start+w.spare > w.l.limit {
 		return w.tooLarge(ctx, d, key, value, i)
 	}
 	return w.place(ctx, d, start, key, value, i, kgo.RecordHeader{})
@@ -211,6 +212,7 @@ func (w *writer) place(ctx context.Context, d []byte, start int, key, value span
 			d = append(w.slab.data, own...)
 		} else { // larger than a slab: the record keeps memory of its own
 			d = own
+			w.slab.outside += size
 		}
 		key, value = key.back(shift), value.back(shift)
 	}
@@ -280,6 +282,15 @@ func (s *Sink) batchHeaders(dst []kgo.RecordHeader, l *layout, b *row.Batch) []k
 		dst = append(dst, kgo.RecordHeader{Key: headerPosition, Value: at})
 	}
 	return append(dst, kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, s.number.Load(), 10)})
+}
+
+// headerBytes is what headers take in a record at most, with those that single records have.
+func headerBytes(hs []kgo.RecordHeader) int {
+	n := len(headerSeq) + 20 + ownHeaders*4
+	for _, h := range hs {
+		n += len(h.Key) + len(h.Value) + 4
+	}
+	return n
 }
 
 // position spells where a transaction is in the source's log: its GTID, or FILE:OFFSET; nil in a snapshot.

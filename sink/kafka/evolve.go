@@ -199,6 +199,9 @@ func (s *Sink) topicNews(c *schema.Change, name string, to *topic) *topicRecord 
 	if known && (was == now || !edited(c, schema.BeginCopy) && c.Before != nil) {
 		return nil
 	}
+	if known && was.ID == now.ID && !s.names.own(c.After.Name) {
+		return nil // other tables' keys are in the partitions of then
+	}
 	return &now
 }
 

@@ -26,6 +26,7 @@ type slab struct {
 	data    []byte // appended to only: records point into it
 	records []kgo.Record
 	headers []kgo.RecordHeader
+	outside int          // bytes of its records that did not fit into data
 	pending atomic.Int64 // records that are not acknowledged, and 1 while it is being filled
 	home    *pool
 }
@@ -39,7 +40,7 @@ func (s *slab) drop(n int) {
 
 // full says that there is no room for a row whose records are bytes long.
 func (s *slab) full(bytes, headers int) bool {
-	return len(s.data)+bytes > cap(s.data) || len(s.records)+rowRecords > cap(s.records) || len(s.headers)+rowRecords*headers > cap(s.headers)
+	return s.outside > slabData || len(s.data)+bytes > cap(s.data) || len(s.records)+rowRecords > cap(s.records) || len(s.headers)+rowRecords*headers > cap(s.headers)
 }
 
 // A pool bounds the memory of slabs.
@@ -84,7 +85,7 @@ func (p *pool) clean(s *slab) *slab {
 			records: make([]kgo.Record, 0, slabRecords), headers: make([]kgo.RecordHeader, 0, slabRecords*p.headers),
 		}
 	}
-	s.data, s.records, s.headers = s.data[:0], s.records[:0], s.headers[:0]
+	s.data, s.records, s.headers, s.outside = s.data[:0], s.records[:0], s.headers[:0], 0
 	s.pending.Store(1)
 	return s
 }

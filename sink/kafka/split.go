@@ -20,12 +20,15 @@ import (
 // splitIfLarge ends the open Kafka transaction if it is large or old. Snapshot rows may come otherwise after a crash, so a
 // Txn that has some is not split.
 func (x *Txn) splitIfLarge(ctx context.Context) error {
-	if !x.large() {
+	x.turn.RLock()
+	large := x.large()
+	x.turn.RUnlock()
+	if !large {
 		return nil
 	}
 	x.turn.Lock()
 	defer x.turn.Unlock()
-	if !x.large() || x.phase != streaming || !x.p.open {
+	if !x.large() || x.writing.Load() > 0 { // a writer that gave up the turn for a moment has sent a part of its batch
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, x.s.delivery)
@@ -51,17 +54,14 @@ func (x *Txn) splitIfLarge(ctx context.Context) error {
 	return nil
 }
 
-// large says that the open Kafka transaction should end.
+// large says that the open Kafka transaction should end. The caller holds the turn, shared or alone.
 func (x *Txn) large() bool {
-	if !x.p.transactional || x.copied.Load() {
+	if !x.p.transactional || x.phase != streaming || x.copied.Load() || x.spoiled.Load() {
 		return false
-	}
-	if x.bytes.Load()-x.parted.Load() >= int64(x.s.cfg.MaxBytes) {
-		return true
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.phase == streaming && x.p.open && time.Since(x.p.began) > x.s.timeout/2
+	return x.p.open && (x.bytes.Load()-x.parted.Load() >= int64(x.s.cfg.MaxBytes) || time.Since(x.p.began) > x.s.timeout/2)
 }
 
 // marked is the record of a table as it stands.

@@ -45,6 +45,9 @@ type Txn struct {
 	parts  map[schema.Name]*part
 	events map[uint64]*events // by the transaction's Seq; nil: nobody asks
 
+	writing atomic.Int64 // batches of which a part may be on its way
+	spoiled atomic.Bool  // of a batch only a part is
+
 	copied atomic.Bool  // there are rows of a snapshot
 	passed atomic.Bool  // it met rows that a split has left in the topics
 	parted atomic.Int64 // bytes when a Kafka transaction was last ended
@@ -118,7 +121,7 @@ func (x *Txn) part(n schema.Name) *part {
 	return pt
 }
 
-func (x *Txn) write(ctx context.Context, b *row.Batch, pt *part) error {
+func (x *Txn) write(ctx context.Context, b *row.Batch, pt *part) (err error) {
 	l, err := x.s.layout(ctx, b.Table)
 	if err != nil {
 		return err
@@ -126,16 +129,24 @@ func (x *Txn) write(ctx context.Context, b *row.Batch, pt *part) error {
 	if err := l.check(b); err != nil {
 		return tableError(b.Table.Name, err)
 	}
-	first, err := x.skip(b, pt)
-	if err != nil {
-		return tableError(b.Table.Name, err)
-	}
 	if err := x.stream(ctx); err != nil {
 		return err
 	}
 	x.turn.RLock()
 	defer x.turn.RUnlock()
+	x.writing.Add(1)
+	defer func() { // before the turn is given up
+		if err != nil {
+			x.spoiled.Store(true)
+		}
+		x.writing.Add(-1)
+	}()
+	first, err := x.skip(b, pt)
+	if err != nil {
+		return tableError(b.Table.Name, err)
+	}
 	w := writer{x: x, l: l, b: b, headers: x.s.batchHeaders(nil, l, b)}
+	w.spare = headerBytes(w.headers)
 	l.change.Batch, l.change.Now = b, time.Now().UnixMicro()
 	x.count(l, b, first)
 	err = w.write(ctx, first)
@@ -150,13 +161,13 @@ func (x *Txn) write(ctx context.Context, b *row.Batch, pt *part) error {
 	if err != nil {
 		return tableError(b.Table.Name, err)
 	}
-	return x.failure()
+	return x.failure(ctx)
 }
 
 // failure is why the producer has failed, if it has: then nothing can come of the Txn.
-func (x *Txn) failure() error {
+func (x *Txn) failure(ctx context.Context) error {
 	if topic, err := x.p.failure(); err != nil && topic != "" && !fencing(err) {
-		return x.s.lost(context.Background(), x.p, "write to topic "+topic, err)
+		return x.s.lost(ctx, x.p, "write to topic "+topic, err)
 	}
 	return nil
 }
@@ -190,14 +201,14 @@ func (x *Txn) holdsMuch() bool {
 func (x *Txn) takeTurn(ctx context.Context) error {
 	select {
 	case <-x.place.first:
-		return x.unhold()
+		return x.unhold(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
 // unhold sends what was held, and lets the rest stream, unless another goroutine has done so. The Txn is the first.
-func (x *Txn) unhold() error {
+func (x *Txn) unhold(ctx context.Context) error {
 	x.turn.Lock()
 	defer x.turn.Unlock()
 	if x.phase != holding {
@@ -212,7 +223,7 @@ func (x *Txn) unhold() error {
 		return nil
 	}
 	if err := x.p.begin(); err != nil {
-		return x.s.lost(context.Background(), x.p, "begin", err)
+		return x.s.lost(ctx, x.p, "begin", err)
 	}
 	for _, r := range held {
 		x.p.send(r.slab.records[r.from:r.to])
@@ -406,6 +417,9 @@ func (x *Txn) Abort() error {
 			r.slab.drop(r.to - r.from)
 		}
 		x.held = nil
+		if x.passed.Load() {
+			x.p.close() // what it has passed over counts again, which only a new run gets right
+		}
 		x.leave()
 		return nil
 	default:
@@ -414,7 +428,7 @@ func (x *Txn) Abort() error {
 	}
 }
 
-// giveUp takes back what the Kafka transaction holds. Rows that were passed over count again, which only a new run gets right.
+// giveUp takes back what the Kafka transaction holds.
 func (x *Txn) giveUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), x.s.delivery)
 	defer cancel()
