@@ -69,7 +69,9 @@ func (m *partialImage) append(d *plan, b *row.Batch, p []byte) ([]byte, error) {
 			document++
 		}
 		if !bit(m.present, i) {
-			v.AppendAbsent()
+			if err := d.gap(b, i); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		null := bit(nulls, k)

@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -88,7 +89,9 @@ func (d *plan) appendImage(b *row.Batch, present, p []byte) ([]byte, error) {
 	for i := range d.cols {
 		c, v := &d.cols[i], &b.Cols[i]
 		if !all && !bit(present, i) {
-			v.AppendAbsent()
+			if err := d.gap(b, i); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if bit(nulls, k) {
@@ -99,6 +102,26 @@ func (d *plan) appendImage(b *row.Batch, present, p []byte) ([]byte, error) {
 		k++
 	}
 	return p, nil
+}
+
+// errGap says that a row image lacks what it must have. Sinks rely on that: a row as it is now has all its columns, and any
+// image those that tell its row from others.
+var errGap = errors.New("the log does not have it of a changed row, because binlog_row_image is not FULL for the session that changed it: " +
+	"SET GLOBAL binlog_row_image = FULL, and reconnect the writers")
+
+// gap appends the value of a column that the image does not have: that of the image before, or none where the image is of
+// a row that is no more.
+func (d *plan) gap(b *row.Batch, i int) error {
+	v, op := &b.Cols[i], b.Ops[len(b.Ops)-1]
+	switch last := v.Len() - 1; {
+	case op == row.After && !v.IsAbsent(last):
+		v.AppendFrom(v, last)
+	case (op == row.Before || op == row.Delete) && !d.cols[i].key && len(d.table.Key) > 0:
+		v.AppendAbsent()
+	default:
+		return fmt.Errorf("column %s: %w", d.cols[i].name, errGap)
+	}
+	return nil
 }
 
 // countBits counts the set ones of the first n bits.

@@ -99,10 +99,10 @@ func (k *checker) log(context.Context) error {
 }
 
 func (k *checker) images(context.Context) error {
-	if image := k.variable("binlog_row_image"); !strings.EqualFold(image, "FULL") {
-		k.add(schema.Problem, "binlog_row_image is "+image, "updates and deletes carry only some of the columns", "SET GLOBAL binlog_row_image = 'FULL'; (and in the server's configuration; open sessions keep the old value until they reconnect)")
+	if image := k.variable("binlog_row_image"); !strings.EqualFold(image, "FULL") && !strings.EqualFold(image, "FULL_NODUP") {
+		k.add(schema.Problem, "binlog_row_image is "+image, "inserts and updates carry only some of the columns: the first row that is not whole stops its table", "SET GLOBAL binlog_row_image = 'FULL'; (and in the server's configuration; open sessions keep the old value until they reconnect)")
 	} else {
-		k.fine("binlog_row_image is FULL")
+		k.fine("binlog_row_image is %s", image)
 	}
 	switch metadata, known := k.s.server.vars["binlog_row_metadata"]; {
 	case !known:
