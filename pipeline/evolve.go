@@ -167,7 +167,11 @@ func (a *attempt) makeChange(ctx context.Context, r *changeRecord, t *table, c *
 	if err := a.p.states.applied(ctx, r); err != nil {
 		return fmt.Errorf("note change: %w", err)
 	}
-	a.p.Log.Info("changed a table", "pipeline", a.p.Name, "table", to, "position", a.at, "statement", c.Statement, "outcome", r.Outcome)
+	what := "changed a table"
+	if r.Outcome != "" {
+		what = "changed a table, " + r.Outcome
+	}
+	a.p.Log.Info(what, "pipeline", a.p.Name, "table", to, "position", a.at, "statement", c.Statement)
 	return nil
 }
 

@@ -162,7 +162,7 @@ shop.tag     -            copying    0       0       0        v1     0
 
 shop.log stopped at p:3: no key
 
-shop.tag is dropped from the sink and copied anew by the next run
+shop.tag is copied anew by the next run
 
 SCHEMA CHANGES
 2026-11-21 10:00:00  shop.orders  applied  ALTER TABLE orders ADD x int

@@ -13,7 +13,7 @@ import (
 
 func peekCommand() *command {
 	return &command{
-		name: "peek", args: "FILE TABLE [-n ROWS]", summary: "print rows of a sink table, read back through Iceberg",
+		name: "peek", args: "FILE TABLE [-n ROWS]", summary: "print rows of a sink table, read back from the sink",
 		detail: "TABLE is named as in the sink: namespace.table. NULL is printed as NULL, bytes as hex.",
 		flags: func(c *call) {
 			c.flags.IntVar(&c.limit, "n", 10, "print at most `ROWS` rows; 0: all")

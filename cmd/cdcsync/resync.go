@@ -12,10 +12,10 @@ import (
 
 func resyncCommand() *command {
 	return &command{
-		name: "resync", args: "FILE TABLE... | FILE --all", summary: "have the next run drop sink tables and copy them anew",
+		name: "resync", args: "FILE TABLE... | FILE --all", summary: "have the next run copy tables anew",
 		detail: "TABLE is named as at the source. It has stopped, or it is one that somebody changed in the sink; the others flow on.\n" +
 			"--all drops every table of the pipeline and its state at once: for a source that no longer has the log. The pipeline\n" +
-			"must not be running. Files of dropped tables stay.",
+			"must not be running. Files of dropped Iceberg tables stay. ClickHouse shows the old rows until the new ones are there.",
 		flags: func(c *call) { c.flags.BoolVar(&c.all, "all", false, "all tables, and the state") },
 		run:   runResync,
 	}
@@ -65,7 +65,7 @@ func (a *app) resyncTables(ctx context.Context, store *pipeline.Store, all []pip
 		return err
 	}
 	for _, n := range found {
-		fmt.Fprintln(a.out, "the next run drops what the sink has of", n, "and copies it anew")
+		fmt.Fprintln(a.out, "the next run copies", n, "anew")
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func printSavedTables(w io.Writer, tables []pipeline.SavedTable) {
 	}
 	for _, t := range tables {
 		if t.Resync {
-			fmt.Fprintf(w, "\n%s is dropped from the sink and copied anew by the next run\n", schema.Name(t.Source))
+			fmt.Fprintf(w, "\n%s is copied anew by the next run\n", schema.Name(t.Source))
 		} else if t.State == pipeline.Stopped {
 			fmt.Fprintf(w, "\n%s stopped at %s: %s\n", schema.Name(t.Source), t.StoppedAt, t.Reason)
 		}
