@@ -131,13 +131,16 @@ func (s *Sink) evolved(c *schema.Change) bool {
 type evolution struct {
 	records []kgo.Record
 	shape   shapeRecord
+	number  uint64
 	topic   *topicRecord // nil: known already
 	marks   map[schema.Name]*tableRecord
 }
 
 func (s *Sink) evolution(ctx context.Context, c *schema.Change, to *topic) (*evolution, error) {
 	e := &evolution{marks: map[schema.Name]*tableRecord{}}
-	e.shape = shapeRecord{Change: changeID(c), Number: s.number.Load() + 1}
+	e.number = s.number.Load() + 1
+	e.shape.Change = changeID(c)
+	e.records = append(e.records, s.record(e.number, numberKind))
 	if err := s.announce(e, c); err != nil {
 		return nil, tableError(c.Name(), err)
 	}
@@ -184,7 +187,7 @@ func (s *Sink) announce(e *evolution, c *schema.Change) error {
 		r.Timestamp = time.Now()
 	}
 	if s.cfg.Headers {
-		r.Headers = append(slices.Clone(s.fixed), kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, e.shape.Number, 10)})
+		r.Headers = append(slices.Clone(s.fixed), kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, e.number, 10)})
 	}
 	e.records = append(e.records, r)
 	return nil
@@ -223,7 +226,7 @@ func (s *Sink) truncated(ctx context.Context, e *evolution, c *schema.Change, na
 	}
 	r := kgo.Record{Topic: name, Value: value}
 	if s.cfg.Headers {
-		r.Headers = append(s.tableHeaders(c.After), kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, e.shape.Number, 10)})
+		r.Headers = append(s.tableHeaders(c.After), kgo.RecordHeader{Key: headerSchema, Value: strconv.AppendUint(nil, e.number, 10)})
 	}
 	e.records = append(e.records, r)
 	return nil
@@ -261,7 +264,7 @@ func (s *Sink) addMarks(e *evolution) {
 
 // adoptChange takes over what was written.
 func (s *Sink) adoptChange(c *schema.Change, e *evolution) {
-	s.number.Store(e.shape.Number)
+	s.number.Store(e.number)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n, t := range e.marks {

@@ -15,14 +15,16 @@ import (
 // The positions topic has records of these kinds. A key is a JSON array of the kind and the name; no value: forgotten.
 //
 //	["run"]                     the newest run
+//	["number"]                  how many schema changes there were: their tables may be gone
 //	["table", NAMESPACE, NAME]  the Mark of a table
 //	["shape", NAMESPACE, NAME]  the newest schema change of a table
 //	["topic", TOPIC]            what a topic was when the sink first wrote to it
 const (
-	runKind   = "run"
-	tableKind = "table"
-	shapeKind = "shape"
-	topicKind = "topic"
+	runKind    = "run"
+	numberKind = "number"
+	tableKind  = "table"
+	shapeKind  = "shape"
+	topicKind  = "topic"
 )
 
 // A runRecord says which run has begun.
@@ -53,7 +55,6 @@ type skip struct {
 type shapeRecord struct {
 	Change string `json:"change"`
 	Shape  string `json:"shape"`
-	Number uint64 `json:"number"` // of the change, of the pipeline's
 }
 
 // A topicRecord is what records of a topic rely on.
@@ -68,19 +69,12 @@ type positions struct {
 	tables map[schema.Name]tableRecord
 	shapes map[schema.Name]shapeRecord
 	topics map[string]topicRecord
-	end    int64 // offset behind the last record that was read
+	number uint64 // of the newest schema change
+	end    int64  // offset behind the last record that was read
 }
 
 func newPositions() *positions {
 	return &positions{tables: map[schema.Name]tableRecord{}, shapes: map[schema.Name]shapeRecord{}, topics: map[string]topicRecord{}}
-}
-
-// newest is the number of the newest schema change.
-func (p *positions) newest() (n uint64) {
-	for _, r := range p.shapes {
-		n = max(n, r.Number)
-	}
-	return n
 }
 
 // apply takes in one record. A table's record of a run older than one that had begun before is void: without transactions
@@ -98,6 +92,8 @@ func (p *positions) apply(r *kgo.Record) error {
 	switch {
 	case key[0] == runKind && len(key) == 1:
 		err = take(r.Value, &p.run)
+	case key[0] == numberKind && len(key) == 1:
+		err = take(r.Value, &p.number)
 	case key[0] == tableKind && len(key) == 3:
 		err = p.applyTable(n, r.Value)
 	case key[0] == shapeKind && len(key) == 3:

@@ -206,7 +206,7 @@ func (s *Sink) fenced(newest runRecord, run uint64) error {
 // adopt begins with what was read.
 func (s *Sink) adopt(state *positions, run uint64) {
 	s.run.Store(run)
-	s.number.Store(state.newest())
+	s.number.Store(state.number)
 	s.noting.Lock()
 	s.noted = state.end
 	s.noting.Unlock()

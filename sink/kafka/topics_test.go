@@ -234,3 +234,19 @@ func TestSink_LargerThanASlab(t *testing.T) {
 		t.Errorf("got %d rows, want %d", len(rows), len(want))
 	}
 }
+
+// TestSink_NumberOutlivesTables goes on counting schema changes when the table of the newest is gone.
+func TestSink_NumberOutlivesTables(t *testing.T) {
+	st, table, other := newStore(t, servers.SharedKafka(t).Addrs(), nil), shape("orders"), shape("other")
+	s := opened(t, st, 1, table)
+	create(t, s, other)
+	if err := s.Evolve(t.Context(), &schema.Change{Before: other}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.number.Load()
+	s = st.open(t)
+	start(t, s, 2)
+	if got := s.number.Load(); got != before || got != 3 {
+		t.Errorf("got number %d, want %d", got, before)
+	}
+}

@@ -156,7 +156,7 @@ func TestPositions_OldRunIsVoid(t *testing.T) {
 		s.record(runRecord{Run: 5}, runKind),
 		s.record(tableRecord{Run: 4, Epoch: 9, By: 4}, tableKind, "shop", "a"),
 		s.record(tableRecord{Run: 5, Epoch: 2, By: 5}, tableKind, "shop", "b"),
-		s.record(shapeRecord{Number: 7}, shapeKind, "shop", "b"),
+		s.record(uint64(7), numberKind),
 		s.record(nil, tableKind, "shop", "none"),
 	} {
 		if err := p.apply(&r); err != nil {
@@ -164,7 +164,7 @@ func TestPositions_OldRunIsVoid(t *testing.T) {
 		}
 	}
 	a, b := p.tables[schema.Name{Namespace: "shop", Table: "a"}], p.tables[schema.Name{Namespace: "shop", Table: "b"}]
-	if a.Epoch != 1 || b.Epoch != 2 || p.newest() != 7 || p.run.Run != 5 {
+	if a.Epoch != 1 || b.Epoch != 2 || p.number != 7 || p.run.Run != 5 {
 		t.Errorf("got %+v", p)
 	}
 	if err := p.apply(&kgo.Record{Key: []byte(`["new kind"]`)}); err == nil {
