@@ -71,7 +71,10 @@ func (s *Sink) plan(ctx context.Context, now *physical, c *schema.Change, after 
 	if err != nil {
 		return nil, err
 	}
-	p, err := looseplan(now.name, have, after)
+	if err := after.sortsBy(now.engine, sortingOf(have)); err != nil {
+		return nil, refuse(err)
+	}
+	p, err := newLoosePlan(now.name, have, after)
 	if err != nil {
 		return nil, refuse(err)
 	}

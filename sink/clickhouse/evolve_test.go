@@ -260,6 +260,23 @@ func TestEvolve_Refuses(t *testing.T) {
 	}
 }
 
+// TestEvolve_Found makes a table match a shape of which it is not known how it came about, unless its rows are kept by another key.
+func TestEvolve_Found(t *testing.T) {
+	r := newRig(t, servers.SharedClickHouse(t), nil)
+	v1 := r.wide()
+	r.evolve(nil, next(v1, func(t *schema.Table) {
+		t.Columns = append([]schema.Column{text("new")}, t.Columns[0], t.Columns[2], number("c", 64))
+		t.Key = []int{1}
+	}))
+	if got := r.spell(v1.Name); got != "new=NULL id=1 a=A b=B c=7" {
+		t.Errorf("got %s", got)
+	}
+	for _, key := range [][]int{nil, {1}, {0, 1}} {
+		other := next(next(v1, func(*schema.Table) {}), func(t *schema.Table) { t.Key, t.Columns[1].Nullable = key, false })
+		wantTableError(t, r.sink.Evolve(t.Context(), &schema.Change{After: other}), v1.Name, "copy the table again")
+	}
+}
+
 // TestEvolve_DropTable keeps or drops the table; a name that comes back shows nothing of the old rows.
 func TestEvolve_DropTable(t *testing.T) {
 	for _, drop := range []Drop{KeepTable, DropTable} {

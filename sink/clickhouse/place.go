@@ -114,10 +114,21 @@ func (s *Sink) place(ctx context.Context, n schema.Name) (place, error) {
 	return places[n], err
 }
 
-// columns are the columns of a table as it stands: name and type, in order.
+// columns are the columns of a table as it stands, in order: name, type, and 1 for those in the sorting key.
 func (s *Sink) columns(ctx context.Context, n schema.Name) ([][]string, error) {
-	return s.query(ctx, "read columns", fmt.Sprintf("SELECT name, type FROM system.columns WHERE database = %s AND table = %s ORDER BY position",
+	return s.query(ctx, "read columns", fmt.Sprintf("SELECT name, type, toString(is_in_sorting_key) FROM system.columns WHERE database = %s AND table = %s ORDER BY position",
 		quoteText(n.Namespace), quoteText(n.Table)))
+}
+
+// sortingOf are the names of the columns in the sorting key.
+func sortingOf(columns [][]string) []string {
+	var names []string
+	for _, c := range columns {
+		if c[2] == "1" {
+			names = append(names, c[0])
+		}
+	}
+	return names
 }
 
 // A target is where the rows of one version of a source table go. Its fields do not change.

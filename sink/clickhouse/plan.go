@@ -53,8 +53,8 @@ func newPlan(at schema.Name, before, after *layout, edits []schema.Edit) (*plan,
 	return p, p.shape()
 }
 
-// looseplan is a plan for a table whose shape is not known from a change: columns are told by their names, and none is dropped.
-func looseplan(at schema.Name, columns [][]string, after *layout) (*plan, error) {
+// newLoosePlan is a plan for a table whose shape is not known from a change: columns are told by their names, and none is dropped.
+func newLoosePlan(at schema.Name, columns [][]string, after *layout) (*plan, error) {
 	p := &plan{after: after, at: at}
 	for _, c := range columns {
 		i := after.column(c[0])
@@ -63,12 +63,28 @@ func looseplan(at schema.Name, columns [][]string, after *layout) (*plan, error)
 		}
 		p.have = append(p.have, planned{name: c[0], text: c[1], to: c[0]})
 	}
-	for _, name := range after.keyNames() {
-		if p.index(name) < 0 {
-			return nil, fmt.Errorf("key column %s is not in the ClickHouse table; %s", name, again)
+	return p, p.shape()
+}
+
+// sortsBy refuses a table of unknown origin whose rows are not kept by the key of the layout.
+func (l *layout) sortsBy(engine string, sorting []string) error {
+	if l.mode.keyed() != keyedEngine(engine) {
+		return fmt.Errorf("the ClickHouse table is of engine %s, and the table is kept in another way now (with or without a key, table.mode); %s", engine, again)
+	}
+	if !l.mode.keyed() {
+		return nil
+	}
+	for _, name := range l.keyNames() {
+		if !slices.Contains(sorting, name) {
+			return fmt.Errorf("key column %s is not in the sorting key of the ClickHouse table (%s); %s", name, strings.Join(sorting, ", "), again)
 		}
 	}
-	return p, p.shape()
+	for _, name := range sorting {
+		if len(l.opts.orderBy) == 0 && !slices.Contains(l.keyNames(), name) {
+			return fmt.Errorf("the ClickHouse table is sorted by (%s), and the key is (%s); %s", strings.Join(sorting, ", "), strings.Join(l.keyNames(), ", "), again)
+		}
+	}
+	return nil
 }
 
 // follow finds what becomes of each column. Edits name columns as they are called when the edit is made, or, in a statement
