@@ -131,6 +131,9 @@ func (s *Source) list(ctx context.Context, c *conn, match func(schema.Name) bool
 	}
 	found := make([]*listed, 0, len(byName))
 	for _, l := range byName {
+		if err := s.trueLabels(ctx, c, l); err != nil {
+			return nil, err
+		}
 		l.chooseKey()
 		found = append(found, l)
 	}
