@@ -185,6 +185,7 @@ func (p *Pipeline) Equal(t testing.TB, timeout time.Duration, tables ...string) 
 			return results
 		}
 		p.Server.Revive(t)
+		p.target.revive(t)
 		if time.Now().After(deadline) {
 			t.Fatalf("not equal after %v:\n%s", timeout, strings.Join(problems, "\n"))
 		}

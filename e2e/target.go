@@ -14,6 +14,8 @@ type Target interface {
 	prepare(t testing.TB, p *Pipeline) Settings
 	// sink is where its tables are judged.
 	sink(p *Pipeline) verify.Sink
+	// revive starts a server again that has died by itself.
+	revive(t testing.TB)
 }
 
 // Iceberg is a warehouse in the pipeline's own folder.
@@ -28,6 +30,8 @@ func (Iceberg) prepare(_ testing.TB, p *Pipeline) Settings {
 }
 
 func (Iceberg) sink(p *Pipeline) verify.Sink { return p.Catalog() }
+
+func (Iceberg) revive(testing.TB) {}
 
 // ClickHouse is a server, with databases named as at the source.
 type ClickHouse struct{ Server *servers.ClickHouseServer }
@@ -50,6 +54,9 @@ func (c ClickHouse) prepare(t testing.TB, p *Pipeline) Settings {
 
 func (c ClickHouse) sink(*Pipeline) verify.Sink { return verify.ClickHouse{URL: c.Server.URL} }
 
+// This build of ClickHouse aborts when a native connection breaks at the wrong moment.
+func (c ClickHouse) revive(t testing.TB) { c.Server.Revive(t) }
+
 // Kafka is a cluster, with topics of the pipeline's own.
 type Kafka struct{ Cluster *servers.KafkaCluster }
 
@@ -68,6 +75,12 @@ func (k Kafka) prepare(_ testing.TB, p *Pipeline) Settings {
 
 func (k Kafka) sink(p *Pipeline) verify.Sink {
 	return verify.Kafka{Seeds: k.Cluster.Seeds(), Prefix: p.Name}
+}
+
+func (k Kafka) revive(t testing.TB) {
+	for _, b := range k.Cluster.Brokers {
+		b.Revive(t)
+	}
 }
 
 var (
