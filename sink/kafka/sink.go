@@ -141,6 +141,9 @@ func (s *Sink) Start(ctx context.Context, run uint64) error {
 		return transient("begin run in Kafka", err)
 	}
 	fault.Point("kafka.after-fence")
+	if safe, err := s.safeTransactions(ctx); err == nil && !safe && s.cfg.Guarantee == ExactlyOnce {
+		s.log.Warn("began a run that is at-least-once", "pipeline", s.pipeline, "reason", oldBroker)
+	}
 	state, err := s.readPositions(ctx)
 	if err != nil {
 		return err
