@@ -25,6 +25,8 @@ const (
 	codeReadOnly        = 164
 	codeTooManyParts    = 252
 	codeTableDropped    = 218
+	codeNoConversion    = 70
+	codeNullRefused     = 349
 	codeNoDefinition    = 390 // of a table to make another like it
 	codeAccessDenied    = 497
 	codeMemoryLimit     = 241
@@ -123,7 +125,7 @@ func hint(code int) string {
 	switch code {
 	case codeUnknownTable, codeUnknownDatabase, codeTableDropped, codeNoDefinition:
 		return "somebody dropped the ClickHouse table: copy the table again"
-	case codeNoSuchColumn, codeUnknownColumn, codeTypeMismatch:
+	case codeNoSuchColumn, codeUnknownColumn, codeTypeMismatch, codeNoConversion, codeNullRefused:
 		return "somebody altered the ClickHouse table: give it its columns back, or copy the table again"
 	case codeAccessDenied:
 		return "grant the user SELECT, INSERT, CREATE, ALTER, DROP and TRUNCATE on the database, then resume the table"
