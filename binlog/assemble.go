@@ -256,6 +256,7 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 		if t.batch == nil {
 			a.begin(t)
 		}
+		before := m.plan.unpacked(t.batch)
 		after, err := m.plan.appendRow(t.batch, re, rest, seq, a.txn.time)
 		if err != nil {
 			return err
@@ -269,6 +270,7 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 		}
 		n := len(rest) - len(after)
 		seq, rest = seq+uint64(n), after
+		n = max(n, m.plan.unpacked(t.batch)-before)
 		t.filled += n
 		a.txn.bytes += n
 		if t.filled >= batchBytes {

@@ -9,12 +9,14 @@ import (
 
 	"github.com/cdcsync/cdcsync/binlog/charset"
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/schema/row"
 )
 
 // A plan is how to decode the row images of one version of a table, resolved once from its shape and its table map.
 type plan struct {
 	table *schema.Table
 	cols  []column
+	packs bool // some columns are packed: rows take more memory than log
 }
 
 // A column is how to decode one column: flat, so that the loop over rows follows no pointer but that of the labels.
@@ -92,6 +94,7 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 				unpacking = new(inflater)
 			}
 			p.cols[i].pack(unpacking)
+			p.packs = true
 		}
 	}
 	for _, k := range t.Key {
@@ -106,6 +109,14 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// unpacked is the memory of a batch, where the log does not tell it; else 0.
+func (d *plan) unpacked(b *row.Batch) int {
+	if !d.packs {
+		return 0
+	}
+	return b.Bytes()
 }
 
 // counts numbers the columns as the optional metadata does: each kind of column by itself.

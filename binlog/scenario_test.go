@@ -86,3 +86,25 @@ func TestStream_CreateSelectLater(t *testing.T) {
 		}
 	})
 }
+
+// TestStream_Unpacked holds that rows which are small in the log and large when unpacked do not gather in memory.
+func TestStream_Unpacked(t *testing.T) {
+	s := servers.SharedMariaDB(t, "10.11")
+	db := s.Database(t)
+	from := head(t, s)
+	script(t, s, db, "CREATE TABLE a (id int PRIMARY KEY AUTO_INCREMENT, v longtext COMPRESSED)", "INSERT INTO a (v) SELECT REPEAT('x', 600000) FROM seq_1_to_40")
+	events := until(t, open(t, s, db, from), head(t, s))
+	rows := 0
+	for _, ev := range events {
+		if ev.Rows == nil {
+			continue
+		}
+		if rows += ev.Rows.Len(); ev.Rows.Bytes() > 2_000_000 {
+			t.Errorf("a batch has %d rows, %d bytes", ev.Rows.Len(), ev.Rows.Bytes())
+		}
+	}
+	if rows != 40 {
+		t.Errorf("got %d rows, want 40", rows)
+	}
+	freeAll(events)
+}
