@@ -1,20 +1,16 @@
-// Package charset turns text in MySQL's character sets into UTF-8. It knows character sets by the names that MySQL and
-// MariaDB give them; it knows no collations.
+// Package charset turns text in MySQL's character sets into UTF-8, each character into the one that the server itself makes
+// of it: MySQL and MariaDB agree on all of them. A code that the servers cannot convert, for which they write a question
+// mark, is an error. It knows character sets by the names that MySQL and MariaDB give them; it knows no collations.
 package charset
 
+//go:generate go test -count=1 -run TestServers/mysql -update .
+
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 // An Append appends src, converted to UTF-8, to dst. It is safe for concurrent use. On an error dst is unchanged.
@@ -22,6 +18,12 @@ type Append func(dst, src []byte) ([]byte, error)
 
 // ErrInvalid says that bytes are no text in the character set that the column claims.
 var ErrInvalid = errors.New("invalid text")
+
+// ErrAmbiguous says that two codes of a character set are the same character, and that a key has the rarer one.
+var ErrAmbiguous = errors.New("text of which a character has two codes, and this is not the one that the server writes")
+
+// tables holds the tables in use by name and use, each made on first use: one takes up to 0.2 MiB, and milliseconds to make.
+var tables sync.Map
 
 // For returns the conversion from the character set that MySQL calls name, and false if there is none.
 func For(name string) (Append, bool) {
@@ -32,84 +34,61 @@ func For(name string) (Append, bool) {
 		return appendBinary, true
 	case "ascii":
 		return appendASCII, true
-	}
-	if m := singleByte(name); m != nil {
-		t := tableOf(m)
-		if name == "latin1" {
-			t.fillControls()
-		}
-		return t.append, true
-	}
-	if e := multiByte(name); e != nil {
-		return decoderOf(name, e), true
-	}
-	return nil, false
-}
-
-// singleByte finds the character sets of one byte a character. Where MySQL's own table is not one of the standard ones
-// (dec8, hp8, swe7, geostd8, armscii8, keybcs2, macce) there is none: a wrong character is worse than a refused table.
-func singleByte(name string) *charmap.Charmap {
-	switch name {
-	case "latin1": // MySQL's latin1 is cp1252, with the five holes as C1 controls
-		return charmap.Windows1252
-	case "latin2":
-		return charmap.ISO8859_2
-	case "latin5":
-		return charmap.ISO8859_9
-	case "latin7":
-		return charmap.ISO8859_13
-	case "greek":
-		return charmap.ISO8859_7
-	case "hebrew":
-		return charmap.ISO8859_8
-	case "cp1250":
-		return charmap.Windows1250
-	case "cp1251":
-		return charmap.Windows1251
-	case "cp1256":
-		return charmap.Windows1256
-	case "cp1257":
-		return charmap.Windows1257
-	case "cp850":
-		return charmap.CodePage850
-	case "cp852":
-		return charmap.CodePage852
-	case "cp866":
-		return charmap.CodePage866
-	case "koi8r":
-		return charmap.KOI8R
-	case "koi8u":
-		return charmap.KOI8U
-	case "macroman":
-		return charmap.Macintosh
-	case "tis620":
-		return charmap.Windows874
-	}
-	return nil
-}
-
-func multiByte(name string) encoding.Encoding {
-	switch name {
-	case "gbk", "gb2312": // gbk contains gb2312
-		return simplifiedchinese.GBK
-	case "gb18030":
-		return simplifiedchinese.GB18030
-	case "big5":
-		return traditionalchinese.Big5
-	case "sjis", "cp932":
-		return japanese.ShiftJIS
-	case "ujis", "eucjpms":
-		return japanese.EUCJP
-	case "euckr":
-		return korean.EUCKR
-	case "utf16", "ucs2":
-		return unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)
+	case "ucs2":
+		return appendUCS2, true
+	case "utf16":
+		return appendUTF16, true
 	case "utf16le":
-		return unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)
+		return appendUTF16LE, true
 	case "utf32":
-		return utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)
+		return appendUTF32, true
 	}
-	return nil
+	t := tableOf(name, "")
+	if t == nil {
+		return nil, false
+	}
+	return t.append, true
+}
+
+// ForKey returns the conversion of texts that must stay apart, such as keys: that of [For], but for characters that the
+// character set has twice (sjis has the backslash as 5C and as 815F) it takes only the code that the servers write. The
+// other is [ErrAmbiguous].
+func ForKey(name string) (Append, bool) {
+	convert, ok := For(name)
+	if !ok || aliasesOf(name) == nil {
+		return convert, ok
+	}
+	strict := tableOf(name, forKeys)
+	return func(dst, src []byte) ([]byte, error) {
+		text, err := strict.append(dst, src)
+		if err == nil {
+			return text, nil
+		}
+		if _, lax := convert(dst, src); lax == nil {
+			return dst, fmt.Errorf("%w: %d bytes of %s", ErrAmbiguous, len(src), name)
+		}
+		return dst, err
+	}, true
+}
+
+// forKeys is the use of the tables without aliases.
+const forKeys = " for keys"
+
+// tableOf returns the one table of a character set for a use, nil if the set is not known.
+func tableOf(name, use string) *table {
+	if t, ok := tables.Load(name + use); ok {
+		return t.(*table)
+	}
+	base := baseOf(name)
+	if base == nil {
+		return nil
+	}
+	changes := changesOf(name)
+	if use == forKeys {
+		changes = append(changes, aliasesOf(name)...)
+	}
+	t, _ := tables.LoadOrStore(name+use, newTable(name, base, changes))
+	return t.(*table)
 }
 
 func appendUTF8(dst, src []byte) ([]byte, error) {
@@ -122,77 +101,24 @@ func appendUTF8(dst, src []byte) ([]byte, error) {
 func appendBinary(dst, src []byte) ([]byte, error) { return append(dst, src...), nil }
 
 func appendASCII(dst, src []byte) ([]byte, error) {
-	for _, c := range src {
-		if c >= utf8.RuneSelf {
-			return dst, invalid("ascii", src)
-		}
+	if plain(src) < len(src) {
+		return dst, invalid("ascii", src)
 	}
 	return append(dst, src...), nil
 }
 
-// A table has the rune of each byte; RuneError where the character set has none.
-type table [256]rune
-
-func tableOf(m *charmap.Charmap) *table {
-	t := new(table)
-	for i := range t {
-		t[i] = m.DecodeByte(byte(i))
-	}
-	return t
-}
-
-// fillControls gives the holes of 0x80 to 0x9f the control characters of the same number, as MySQL's latin1 does.
-func (t *table) fillControls() {
-	for i := 0x80; i < 0xa0; i++ {
-		if t[i] == utf8.RuneError {
-			t[i] = rune(i)
+// plain counts the ASCII characters that src begins with.
+func plain(src []byte) int {
+	n := 0
+	for ; n+8 <= len(src); n += 8 {
+		if binary.LittleEndian.Uint64(src[n:])&0x8080808080808080 != 0 {
+			break
 		}
 	}
-}
-
-func (t *table) append(dst, src []byte) ([]byte, error) {
-	start := len(dst)
-	for _, c := range src {
-		r := t[c]
-		if r < utf8.RuneSelf {
-			dst = append(dst, byte(r))
-			continue
-		}
-		if r == utf8.RuneError {
-			return dst[:start], invalid("single-byte", src)
-		}
-		dst = utf8.AppendRune(dst, r)
+	for n < len(src) && src[n] < utf8.RuneSelf {
+		n++
 	}
-	return dst, nil
-}
-
-// decoderOf wraps a decoder of x/text. These write U+FFFD for what they cannot read and report no error, so the source
-// is checked for holding that character itself.
-func decoderOf(name string, e encoding.Encoding) Append {
-	return func(dst, src []byte) ([]byte, error) {
-		text, err := e.NewDecoder().Bytes(src)
-		if err != nil {
-			return dst, fmt.Errorf("%w: %w", invalid(name, src), err)
-		}
-		if replaced(e, src, text) {
-			return dst, invalid(name, src)
-		}
-		return append(dst, text...), nil
-	}
-}
-
-// replaced says that decoding put a replacement character where the source had none: encoding the text again does not
-// give the source.
-func replaced(e encoding.Encoding, src, text []byte) bool {
-	found := false
-	for _, r := range string(text) {
-		found = found || r == utf8.RuneError
-	}
-	if !found {
-		return false
-	}
-	back, err := e.NewEncoder().Bytes(text)
-	return err != nil || string(back) != string(src)
+	return n
 }
 
 // invalid names the bytes by their count only: they are the user's data, which errors must not spill.
