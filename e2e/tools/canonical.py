@@ -56,8 +56,12 @@ def single(v):
 
 
 def zero_date(text):
-    """MySQL's dates that are none: 0000-00-00, and those of which a part is zero."""
-    return text.startswith("0000-00-00") or "-00" in text[:10]
+    """MySQL's dates that are none: 0000-00-00, those of which a part is zero, and days like 2026-02-30."""
+    try:
+        datetime.date.fromisoformat(text[:10])
+    except ValueError:
+        return True
+    return False
 
 
 def source(kind, text):

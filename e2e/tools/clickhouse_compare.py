@@ -71,6 +71,8 @@ def expression(typ, name):
         return f"toString({name}, 'UTC')"
     if head == "JSON":
         return f"toJSONString({name})"
+    if typ == "Array(Float32)":
+        return f"arrayStringConcat(arrayMap(x -> hex(x), {name}))"
     return name if re.fullmatch("U?Int(8|16|32|64)|Bool", head) else f"toString({name})"
 
 
@@ -98,6 +100,8 @@ def have(kind, typ, v):
             return f"time {canonical.micros(v)}"
         if head == "JSON":
             return canonical.canon_json(v)
+        if head == "Array":  # of a vector, whose bytes are those of its numbers; NULL is the empty one
+            return "0x" + v.lower() if v else None
         if head == "IPv6":
             return str(ipaddress.ip_address(v))
     except (ValueError, TypeError):

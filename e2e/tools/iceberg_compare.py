@@ -35,7 +35,7 @@ import time
 import uuid
 
 import iceberg_rows
-from canonical import canon_json, micros
+from canonical import canon_json, micros, zero_date
 from iceberg_values import real
 from rows_diff import Column, Report, match
 from rows_diff import compare as rows_compare
@@ -65,7 +65,7 @@ def want(kind, typ, v, o):
     """What the Iceberg column should hold for this source value."""
     if v is None:
         return None
-    if kind in ("date", "datetime", "instant") and (v.startswith("0000-00-00") or "-00" in v[:10]):
+    if kind in ("date", "datetime", "instant") and zero_date(v):
         return v if o.zero_date == "text" else None
     if kind in ("int", "bool", "bit"):
         n = int(v)

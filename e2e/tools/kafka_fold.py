@@ -37,9 +37,13 @@ class Fold:
 
     # ---- what each partition must look like --------------------------------------------------------------------------
     def check_order(self, records):
-        """Per key: always one partition, sequences that grow, and a tombstone right behind each delete."""
-        last = {}
+        """Per key: always one partition, sequences that grow, and a tombstone right behind each delete. Per partition: the
+        number of the newest schema change does not go back."""
+        last, shape = {}, {}
         for r in records:
+            if r.shape < shape.get((r.topic, r.partition), 0):
+                self.say(f"schema change {r.shape} after {shape[r.topic, r.partition]}: {r.where()}")
+            shape[r.topic, r.partition] = r.shape
             if r.key is None:
                 continue
             before = last.get((r.topic, r.key))

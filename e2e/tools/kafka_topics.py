@@ -5,6 +5,7 @@ import base64
 import decimal
 import json
 import re
+import struct
 
 import canonical
 import confluent_kafka
@@ -26,6 +27,10 @@ def geometry(v, _):
     return "0x" + (v["srid"] or 0).to_bytes(4, "little").hex() + base64.b64decode(v["wkb"]).hex()
 
 
+def vector(v, _):
+    return "0x" + struct.pack(f"<{len(v)}f", *v).hex()
+
+
 NAMED = {
     "org.apache.kafka.connect.data.Decimal": exact,
     "io.debezium.time.Date": lambda v, _: f"day {v}",
@@ -34,6 +39,7 @@ NAMED = {
     "io.debezium.time.ZonedTimestamp": lambda v, _: canonical.moment(v),
     "io.debezium.time.MicroTime": lambda v, _: f"time {v}",
     "io.debezium.data.Bits": bits,
+    "io.debezium.data.FloatVector": vector,
     "io.debezium.data.geometry.Geometry": geometry,
     "io.debezium.data.geometry.Point": geometry,
 }

@@ -23,7 +23,7 @@ def mysql_kind(t):
     exact = {
         "decimal": ("decimal", "CAST({} AS CHAR)"),
         "float": ("real", "{}+0e0"),  # a double: the text of a FLOAT has six digits only
-        "double": ("real", "{}"),
+        "double": ("real", "{}+0e0"),  # the text of a DOUBLE(n,d) has d digits only
         "bit": ("bit", "{}+0"),
         "json": ("json", "{}"),
         "date": ("date", "CAST({} AS CHAR)"),
