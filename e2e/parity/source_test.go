@@ -33,16 +33,21 @@ func TestSource(t *testing.T) {
 		r, _ := e2e.Seeded(t)
 		database := s.Database(t)
 		src := openSource(t, s)
-		subjects := subjectsOf(t, s, database)
+		subjects := subjectsOf(t, s)
+		createPlain(t, s, database, subjects)
 		from, err := src.Head(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		w := newWriter(t, s, database, r)
 		for _, sub := range subjects {
-			w.insert(t, sub, w.fixed(sub), randomRows(t))
+			sub.createKeyed(t, s, database, false)
+			fixed := w.fixed(sub)
+			w.insert(t, sub, fixed, randomRows(t))
 			w.change(t, sub)
 			w.insert(t, sub, nil, 2)
+			w.insertKeys(t, sub, fixed, randomRows(t))
+			w.changeKeys(t, sub)
 		}
 		w.exec(t, "CREATE TABLE "+last+" (id INT PRIMARY KEY, v INT); INSERT INTO "+last+" VALUES (1, 1)")
 		tables := tablesOf(t, src, database)
