@@ -31,6 +31,9 @@ func (s *Sink) Start(ctx context.Context, run uint64) error {
 }
 
 func (s *Sink) start(ctx context.Context, run uint64) error {
+	if err := s.learnRange(ctx); err != nil {
+		return err
+	}
 	if err := s.createState(ctx); err != nil {
 		return err
 	}

@@ -140,10 +140,10 @@ func appendRow(b *row.Batch, op row.Op, values ...value) {
 	if b.Len() == 0 {
 		b.Origin = schema.Origin{Seq: seq, File: "log.000001", ServerID: 7, Number: seq}
 	}
-	switch op {
-	case row.Upsert:
+	if op == row.Upsert {
 		b.Origin, b.Orders = schema.Origin{}, nil
-	case row.After:
+	}
+	if op == row.After {
 		seq = b.Seqs[b.Len()-1]
 	}
 	b.Append(op, seq, committed)
