@@ -10,6 +10,9 @@ import (
 // TestStream_MillionthFile has a log whose file numbers grow a digit: they are numbers, not texts.
 func TestStream_MillionthFile(t *testing.T) {
 	run := func(t *testing.T, s *servers.Server) {
+		if strings.HasPrefix(s.Version, "5.") {
+			t.Skip("the server cannot number its files")
+		}
 		reset := "RESET MASTER TO 999999"
 		if strings.HasPrefix(s.Version, "9") {
 			reset = "RESET BINARY LOGS AND GTIDS TO 999999"
@@ -45,7 +48,11 @@ func TestStream_MillionthFile(t *testing.T) {
 // known one.
 func TestStream_Unlogged(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
-		for _, alter := range []string{"ADD c int", "DROP w", "MODIFY v bigint", "MODIFY v int unsigned", "CHANGE v u int", "MODIFY w varchar(20) FIRST", "MODIFY e enum('y','x')", "RENAME COLUMN v TO x, RENAME COLUMN x TO v"} {
+		alters := []string{"ADD c int", "DROP w", "MODIFY v bigint", "MODIFY w varchar(20) FIRST"}
+		if !strings.HasPrefix(s.Version, "5.") { // which logs neither names, nor signs, nor labels
+			alters = append(alters, "MODIFY v int unsigned", "CHANGE v u int", "MODIFY e enum('y','x')", "RENAME COLUMN v TO x, RENAME COLUMN x TO v")
+		}
+		for _, alter := range alters {
 			got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY, v int, w varchar(20), x int, e enum('x','y')); CREATE TABLE b (id int PRIMARY KEY)", "INSERT INTO a (id) VALUES (1)",
 				"SET SESSION sql_log_bin = 0; ALTER TABLE a "+alter+"; SET SESSION sql_log_bin = 1", "INSERT INTO a (id) VALUES (2)", "INSERT INTO b VALUES (1)")
 			if !strings.HasSuffix(got, "commit\nstopped a\ncommit\nrows b v1: insert(1)\ncommit\n") {
@@ -79,6 +86,9 @@ func TestStream_SystemVersioned(t *testing.T) {
 // TestStream_CreateSelectLater has a table made of another one, and rows that follow.
 func TestStream_CreateSelectLater(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		if old(s) {
+			t.Skip("the server refuses the statement")
+		}
 		got := follow(t, s, "CREATE TABLE a (id int PRIMARY KEY, v varchar(5))", "INSERT INTO a VALUES (1,'x')", "CREATE TABLE b (PRIMARY KEY (id)) AS SELECT id, v, 7 AS n FROM a", "UPDATE b SET v='y'", "CREATE TABLE c LIKE a", "INSERT INTO c VALUES (2,'z')")
 		want := "schema none -> b v1 (id v n)\nrows b v1: insert(1, x, 7)\ncommit\nrows b v1: before(1, x, 7) after(1, y, 7)\ncommit\nschema none -> c v1 (id v)\ncommit\nrows c v1: insert(2, z)\ncommit\n"
 		if stopped := strings.Contains(got, "stopped b\ncommit\nschema none -> c v1"); !stopped && !strings.HasSuffix(got, want) {

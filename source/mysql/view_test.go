@@ -304,7 +304,11 @@ func TestView_XA(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			srv := c.open(t)
-			h := newHot(t, srv, open(t, srv))
+			s := open(t, srv)
+			if !s.server.mariadb() && s.server.number < 80030 {
+				t.Skip("XA transactions stop their tables")
+			}
+			h := newHot(t, srv, s)
 			h.write = h.distributed
 			if wrong := h.run(t, srv, 1500); wrong != 0 {
 				t.Errorf("%d chunks of 1500 are not what their views say", wrong)
