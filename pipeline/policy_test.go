@@ -299,7 +299,7 @@ func TestFitting_Casts(t *testing.T) {
 		source := &schema.Table{Version: 2, Columns: []schema.Column{{Name: "c", Type: c.from, Nullable: true}}}
 		v := &view{Version: 1, Columns: []viewColumn{{schema.Column{Name: "c", Type: c.to, Nullable: true}, 0}}}
 		b := row.New(source)
-		for _, word := range strings.FieldsSeq(c.in) {
+		for word := range strings.FieldsSeq(c.in) {
 			var w uint64
 			if _, err := fmt.Sscan(word, &w); err != nil {
 				t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/pipeline/config"
-	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/sink/clickhouse"
 	"github.com/cdcsync/cdcsync/sink/iceberg"
 	"github.com/cdcsync/cdcsync/sink/kafka"
@@ -104,54 +103,6 @@ func TestReadme_Example(t *testing.T) {
 	for _, c := range commands() {
 		if !strings.Contains(text, "`"+c.name) {
 			t.Errorf("README.md does not name the command %s", c.name)
-		}
-	}
-}
-
-func TestReadme_Types(t *testing.T) {
-	text := readme(t)
-	for _, c := range []struct {
-		row   string
-		typ   schema.Type
-		key   bool
-		wants string
-	}{
-		{"| tinyint, smallint, mediumint, int, year; unsigned below int | int (in a key: long, but year) |", schema.Type{Kind: schema.Int, Bits: 32}, false, "int"},
-		{"| tinyint, smallint, mediumint, int, year; unsigned below int | int (in a key: long, but year) |", schema.Type{Kind: schema.Uint, Bits: 24}, true, "long required"},
-		{"| tinyint, smallint, mediumint, int, year; unsigned below int | int (in a key: long, but year) |", schema.Type{Kind: schema.Year}, true, "int required"},
-		{"| bigint, int unsigned | long |", schema.Type{Kind: schema.Uint, Bits: 32}, false, "long"},
-		{"| bigint unsigned | decimal(20, 0) |", schema.Type{Kind: schema.Uint, Bits: 64}, true, "decimal(20, 0) required"},
-		{"| float, double | float, double; refused in a key |", schema.Type{Kind: schema.Float, Bits: 32}, false, "float"},
-		{"| float, double | float, double; refused in a key |", schema.Type{Kind: schema.Float, Bits: 64}, true, ""},
-		{"| decimal up to 38 digits; more | decimal; string |", schema.Type{Kind: schema.Decimal, Precision: 38, Scale: 2}, false, "decimal(38, 2)"},
-		{"| decimal up to 38 digits; more | decimal; string |", schema.Type{Kind: schema.Decimal, Precision: 39}, false, "string"},
-		{"| bit(1); bit(2) to bit(63); bit(64) | boolean; long; binary, big-endian |", schema.Type{Kind: schema.Bit, Bits: 1}, false, "boolean"},
-		{"| bit(1); bit(2) to bit(63); bit(64) | boolean; long; binary, big-endian |", schema.Type{Kind: schema.Bit, Bits: 63}, false, "long"},
-		{"| bit(1); bit(2) to bit(63); bit(64) | boolean; long; binary, big-endian |", schema.Type{Kind: schema.Bit, Bits: 64}, false, "binary"},
-		{"| time | long, microseconds", schema.Type{Kind: schema.Time}, false, "long"},
-		{"| datetime | timestamp |", schema.Type{Kind: schema.Datetime}, false, "timestamp"},
-		{"| timestamp | timestamptz", schema.Type{Kind: schema.Timestamp}, false, "timestamptz"},
-		{"| char, varchar, text, enum, set, json, inet4, inet6 | string", schema.Type{Kind: schema.Enum}, false, "string"},
-		{"| binary, varbinary, blob, geometry, vector | binary", schema.Type{Kind: schema.Geometry}, false, "binary"},
-		{"| uuid (MariaDB) | uuid; in a key: string |", schema.Type{Kind: schema.UUID}, false, "uuid"},
-		{"| uuid (MariaDB) | uuid; in a key: string |", schema.Type{Kind: schema.UUID}, true, "string required"},
-	} {
-		if !strings.Contains(text, c.row) {
-			t.Errorf("README.md has no row %s", c.row)
-		}
-		tb := &schema.Table{Name: schema.Name{Namespace: "n", Table: "t"}, Columns: []schema.Column{{Name: "c", Type: c.typ}}}
-		if c.key {
-			tb.Key = []int{0}
-		}
-		columns, err := icebergPlan(tb)
-		if c.wants == "" {
-			if err == nil {
-				t.Errorf("%v in a key: got %v, want it refused", c.typ, columns)
-			}
-			continue
-		}
-		if err != nil || columns[0].kind != c.wants {
-			t.Errorf("%v: got %v, %v, want %s", c.typ, columns, err, c.wants)
 		}
 	}
 }
