@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/schema/row"
 	"github.com/cdcsync/cdcsync/source"
 )
 
@@ -194,23 +195,69 @@ func (a *assembler) xa(e *event, text []byte) error {
 
 // committed makes the rows that waited part of the transaction that is the XA COMMIT: its place, its time, its name. Their
 // locks are held up to here, so that no other change of them stands between. Their Seqs are those of the bytes of that
-// transaction in the log (invariant I10): different unless it has fewer bytes than there are images.
+// transaction in the log (invariant I10).
 func (a *assembler) committed(e *event, h *heldTxn) {
 	if a.facts.flavor == MariaDB {
 		a.txn.id.Tag = lateTag
 	}
-	next, last := a.txn.id.Seq, max(a.seq(e.stop), a.txn.id.Seq+1)-1
+	s := newSpread(h, a.txn.id.Seq, a.seq(e.stop))
 	for _, it := range h.items {
 		b := it.Rows
 		b.Origin = a.txn.origin
 		for i := range b.Seqs {
-			b.Seqs[i], b.Times[i] = next, a.txn.time
-			next = min(next+1, last)
+			b.Seqs[i], b.Times[i] = s.seq(b, i), a.txn.time
 		}
 		it.Txn = a.txn.id
 		a.txn.items = append(a.txn.items, it)
 	}
 	a.txn.bytes += h.bytes
+}
+
+// A spread gives the images of a transaction Seqs from few: each its own if there are enough, else a greater one only when
+// a row comes again, so that sinks can still tell which of a row's images is the newest.
+type spread struct {
+	next, last uint64
+	each       bool            // there are enough
+	seen       map[string]bool // the rows that have the Seq
+	key        []byte
+}
+
+// newSpread spreads over the Seqs from first on that are below end.
+func newSpread(h *heldTxn, first, end uint64) *spread {
+	images := 0
+	for _, it := range h.items {
+		images += it.Rows.Len()
+	}
+	s := &spread{next: first, last: max(end, first+1) - 1, seen: map[string]bool{}}
+	s.each = uint64(images) <= end-first
+	return s
+}
+
+// seq returns the Seq of image i of a batch; images are asked for in their order.
+func (s *spread) seq(b *row.Batch, i int) uint64 {
+	if s.each {
+		s.next++
+		return s.next - 1
+	}
+	if b.Ops[i] != row.After { // an update's two images are one change
+		again := s.has(b, i)
+		if b.Ops[i] == row.Before && i+1 < b.Len() {
+			again = s.has(b, i+1) || again
+		}
+		if again {
+			clear(s.seen)
+			s.next = min(s.next+1, s.last)
+		}
+	}
+	s.has(b, i)
+	s.seen[string(s.key)] = true
+	return s.next
+}
+
+// has says that the row of image i has the Seq, and leaves its name in key.
+func (s *spread) has(b *row.Batch, i int) bool {
+	s.key = b.Key(append(s.key[:0], b.Table.Name.String()...), i)
+	return s.seen[string(s.key)]
 }
 
 // outcome forgets a prepared transaction, and is false if it is not known.

@@ -10,6 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/e2e/servers"
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/schema/row"
 	"github.com/cdcsync/cdcsync/source"
 )
 
@@ -186,6 +187,38 @@ func survives(t *testing.T, stream source.Stream, end source.Position) (events [
 			return events, true
 		}
 	}
+}
+
+// TestXA_ManyRows has more rows in a transaction than its XA COMMIT has bytes in the log: of each row it can still be told
+// which change is the newest, and that it is of this transaction.
+func TestXA_ManyRows(t *testing.T) {
+	eachXA(t, func(t *testing.T, s *servers.Server) {
+		db := s.Database(t)
+		from := head(t, s)
+		x := xid(db, "x")
+		insert := "INSERT INTO a VALUES (1,0)"
+		for id := 2; id <= 2000; id++ {
+			insert += fmt.Sprintf(",(%d,0)", id)
+		}
+		scriptApart(t, s, db, "CREATE TABLE a (id int PRIMARY KEY, v int)", xa(x, insert+"; UPDATE a SET v=1; UPDATE a SET v=2 WHERE id<1000; DELETE FROM a WHERE id>1500; UPDATE a SET id=1501 WHERE id=1; UPDATE a SET v=3"), "XA COMMIT "+x)
+		events := until(t, open(t, s, db, from), head(t, s))
+		checkSeqs(t, events)
+		last, images := map[uint64]uint64{}, 0
+		for _, ev := range events {
+			for i := 0; ev.Rows != nil && i < ev.Rows.Len(); i++ {
+				images++
+				id, seq := ev.Rows.Cols[0].Words[i], ev.Rows.Seqs[i]
+				if before, known := last[id]; known && (seq < before || seq == before && (ev.Rows.Ops[i] != row.After || ev.Rows.Cols[0].Words[i-1] != id)) {
+					t.Fatalf("row %d has an image with Seq %d after one with %d", id, seq, before)
+				}
+				last[id] = seq
+			}
+		}
+		if images != 2000+4000+1998+500+2+3000 {
+			t.Errorf("got %d images", images)
+		}
+		freeAll(events)
+	})
 }
 
 // TestXA_Lost holds that a prepared transaction whose changes are not in the server's log any more stops what it may have
