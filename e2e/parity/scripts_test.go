@@ -3,7 +3,6 @@ package parity
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -25,7 +24,7 @@ func scripts() []script {
 	han, kana, hangul := [2]rune{0x4e00, 0x9fa5}, [2]rune{0x3041, 0x30ff}, [2]rune{0xac00, 0xd7a3}
 	signs, wide := [2]rune{0x2010, 0x266f}, [2]rune{0xff01, 0xffe6}
 	latin := [2]rune{0xa0, 0x17f}
-	all := []script{
+	return []script{
 		latin1Text,
 		{"latin2", [][2]rune{latin}, oneByte},
 		{"cp1250", [][2]rune{latin, signs}, oneByte},
@@ -50,17 +49,6 @@ func scripts() []script {
 		{"eucjpms", [][2]rune{han, kana, signs, wide}, nil},
 		{"euckr", [][2]rune{hangul, han, signs, wide}, nil},
 	}
-	return slices.DeleteFunc(all, func(s script) bool { return misread(s.charset) })
-}
-
-// misread says of a character set that some of its characters are not what they are to the server, or are refused. Tables
-// with such text are not compared before that is mended.
-func misread(name string) bool {
-	switch name {
-	case "latin2", "latin7", "greek", "hebrew", "tis620", "koi8u", "cp866", "gb2312", "gb18030", "big5", "sjis", "cp932", "ujis", "eucjpms":
-		return true
-	}
-	return false
 }
 
 // text makes a text, mostly by its characters, now and then by the bytes of the character set.

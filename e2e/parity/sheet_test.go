@@ -87,6 +87,9 @@ func (w *writer) early(sh *sheet) [][]string {
 	for _, sub := range sh.subjects {
 		fixed := w.fixed(sub)
 		half := (len(fixed) + 1) / 2
+		if strings.Contains(sub.native, "🦊") {
+			half = len(fixed) // the catalogue cannot spell such labels: rows that have them tell
+		}
 		early, sh.late = append(early, fixed[:half]), append(sh.late, fixed[half:])
 	}
 	return early

@@ -3,6 +3,7 @@ package parity
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,8 +34,9 @@ func TestSinks(t *testing.T) {
 			w.insertSheet(t, sh, w.early(sh), randomRows(t)/2)
 		}
 		for _, sub := range keyed {
-			w.insertKeys(t, sub, sub.values, randomRows(t)/2)
+			w.insertKeys(t, sub, keysOf(sub), randomRows(t)/2)
 		}
+		t.Logf("%d types in %d tables, %d of them keys", len(subjects), len(sheets)+len(keyed), len(keyed))
 		runs := start(t, s, database)
 		for _, run := range runs {
 			e2e.Until(t, time.Minute, "all tables copied into "+placeNames[run.at], func() bool { return copied(t, run.pipeline) })
@@ -65,6 +67,15 @@ func keyedOf(t *testing.T, s *servers.Server, database string, subjects []*subje
 		}
 	}
 	return keyed
+}
+
+// keysOf are the values that each run writes as keys. ClickHouse has no DATE before 1900 and after 2299, and stops a table
+// with such a key.
+func keysOf(sub *subject) []string {
+	if sub.native != "date" {
+		return sub.values
+	}
+	return slices.DeleteFunc(slices.Clone(sub.values), func(v string) bool { return v < "'1900" || v >= "'2300" })
 }
 
 // start starts a pipeline into each sink.
@@ -131,17 +142,27 @@ func (run *run) judge(t *testing.T, s *servers.Server, sheets []*sheet, keyed []
 	}
 	var all []*comparison
 	for _, sh := range sheets {
-		all = append(all, &comparison{subjects: sh.subjects, pair: run.pipeline.Pairs(sh.table)[0]})
+		c := &comparison{pair: run.pipeline.Pairs(sh.table)[0]}
+		var ignored []string
+		for _, sub := range sh.subjects {
+			if run.takes(sub) {
+				c.subjects = append(c.subjects, sub)
+			} else {
+				ignored = append(ignored, sub.columnName())
+			}
+		}
+		c.pair.Ignore = strings.Join(ignored, "|")
+		all = append(all, c)
 	}
 	for _, sub := range keyed {
-		if run.takesKey(sub) {
+		if run.takes(sub) && run.takesKey(sub) {
 			all = append(all, &comparison{subjects: []*subject{sub}, pair: run.pipeline.Pairs(sub.keyed)[0]})
 		}
 	}
 	deadline := time.Now().Add(30 * time.Second)
-	left := unequal(t, judge, all)
+	left := unequal(t, s, judge, all)
 	for len(left) > 0 && time.Now().Before(deadline) {
-		left = unequal(t, judge, left)
+		left = unequal(t, s, judge, left)
 	}
 	run.report(t, s, all)
 	if err := judge.Close(); err != nil {
@@ -150,7 +171,7 @@ func (run *run) judge(t *testing.T, s *servers.Server, sheets []*sheet, keyed []
 }
 
 // unequal compares, and returns what is to be compared again.
-func unequal(t *testing.T, judge *verify.Judge, all []*comparison) (left []*comparison) {
+func unequal(t *testing.T, s *servers.Server, judge *verify.Judge, all []*comparison) (left []*comparison) {
 	t.Helper()
 	pairs := make([]verify.Pair, len(all))
 	for i, c := range all {
@@ -160,6 +181,7 @@ func unequal(t *testing.T, judge *verify.Judge, all []*comparison) (left []*comp
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Revive(t)
 	for i, c := range all {
 		if c.result = results[i]; c.result.Err(c.pair) != nil {
 			left = append(left, c)
@@ -186,8 +208,8 @@ func (run *run) report(t *testing.T, s *servers.Server, all []*comparison) {
 				n.good = max(0, n.good-c.wrong(sub))
 			}
 			results.add(s, sub, run.at, n)
-			if err != nil && n.good < n.all {
-				t.Logf("%s is %s", sub.columnName(), sub.native)
+			if n.good < n.all && len(c.subjects) > 1 {
+				t.Logf("%s: %s is %s", c.pair.Table, sub.columnName(), sub.native)
 			}
 		}
 	}
@@ -214,3 +236,7 @@ func (run *run) takesKey(sub *subject) bool {
 	floating := strings.HasPrefix(sub.native, "float") || strings.HasPrefix(sub.native, "double")
 	return run.at != columnIceberg || !floating
 }
+
+// takes says whether the sink has the value that the source has. Kafka's records call FLOAT(n,d) a double, and have the
+// shortest digits that a float takes.
+func (run *run) takes(sub *subject) bool { return run.at != columnKafka || sub.native != "float(9,3)" }

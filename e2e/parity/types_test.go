@@ -117,9 +117,10 @@ func temporals() []family {
 		random:  date,
 		invalid: []string{"'0000-00-00'", "'2026-00-10'", "'2026-10-00'", "'0000-01-00'", "'2026-02-30'", "'2026-04-31'"},
 	}
+	const older = ". ClickHouse before 26.7: from 1900 to 2299, see `out.of.range.dates`"
 	const years = ". ClickHouse: from 1900 to 2299, see `out.of.range.dates`"
 	clock := family{name: "time(p)", note: "microseconds: it goes to 838 hours. ClickHouse: see `time.mode`"}
-	millis := family{name: "datetime(p), p to 3", note: datesNote + years + ". Kafka: milliseconds, see `time.precision.mode`"}
+	millis := family{name: "datetime(p), p to 3", note: datesNote + older + ". Kafka: milliseconds, see `time.precision.mode`"}
 	micros := family{name: "datetime(p), p from 4", note: "the same. Kafka: microseconds"}
 	instant := family{name: "timestamp(p)", note: "an instant, whatever the server's zone; dates that are none as above"}
 	for p := range 7 {
@@ -181,7 +182,7 @@ func binaries() []family {
 }
 
 func labels() []family {
-	odd := []string{"a", "b,c", "it''s", "é", " led", "NULL", "0", "7", `"quoted"`, `back\\slash`, "x y", "日本"}
+	odd := []string{"a", "b,c", "it''s", "é", "🦊", " led", "NULL", "0", "7", `"quoted"`, `back\\slash`, "x y", "日本"}
 	plain := make([]string, 64)
 	for i := range plain {
 		plain[i] = fmt.Sprintf("m%d", i)
@@ -191,7 +192,7 @@ func labels() []family {
 		many[i] = fmt.Sprintf("label %d", i)
 	}
 	list := func(labels []string) string { return "('" + strings.Join(labels, "','") + "')" }
-	set := []string{"a", "it''s", "é", " led", `back\\slash`, "x y", "日本", "0"}
+	set := []string{"a", "it''s", "é", " led", `back\\slash`, "🦊", "日本", "0"}
 	return []family{
 		{name: "enum", note: "the label; the empty text for MySQL's invalid value. ClickHouse: see `enum.mode`", types: []columnType{
 			{native: "enum" + list(odd), values: ordinals(len(odd)), random: unsignedBelow(len(odd) + 1)},
@@ -199,16 +200,19 @@ func labels() []family {
 			{native: "enum('a','')", values: ordinals(2), random: unsignedBelow(3), key: untried},
 			{native: "enum('é','ÿ','x') character set latin1", values: ordinals(3), random: unsignedBelow(4)},
 			{native: "enum('你','好','x') character set gbk", values: ordinals(3), random: unsignedBelow(4)},
-			{native: "enum('日本','ｱ') character set cp932", values: ordinals(2), random: unsignedBelow(3)},
+			{native: "enum('日本','ソ','ｱ') character set cp932", values: ordinals(3), random: unsignedBelow(4)},
+			{native: "enum('é','日本','x') character set ucs2", values: ordinals(3), random: unsignedBelow(4)},
+			{native: "enum('🦊','日本','x') character set utf16", values: ordinals(3), random: unsignedBelow(4)},
 		}},
 		{name: "set", note: "labels, separated by commas. ClickHouse: see `set.mode`", types: []columnType{
-			{native: "set" + list(set), values: ordinals(8), random: unsignedNumber(8)},
+			{native: "set" + list(set), values: []string{"0", "1", "2", "4", "8", "16", "32", "64", "128", "255"}, random: unsignedNumber(8)},
 			{native: "set('x')", values: ordinals(1), random: unsignedNumber(1)},
 			{native: "set('x','')", values: ordinals(3), random: unsignedNumber(2), key: untried},
 			{native: "set" + list(plain[:33]), values: []string{"0", "1", "4294967296", "8589934591"}, random: unsignedNumber(33)},
 			{native: "set" + list(plain), values: []string{"0", "1", "9223372036854775808", "18446744073709551615"}, random: unsignedNumber(64)},
 			{native: "set('é','ÿ','x') character set latin1", values: ordinals(7), random: unsignedNumber(3)},
 			{native: "set('你','好','x') character set gbk", values: ordinals(7), random: unsignedNumber(3)},
+			{native: "set('日本','ソ','x') character set ucs2", values: ordinals(7), random: unsignedNumber(3)},
 		}},
 	}
 }

@@ -22,8 +22,8 @@ def mysql_kind(t):
         return "int", "{}"
     exact = {
         "decimal": ("decimal", "CAST({} AS CHAR)"),
-        "float": ("real", "{}+0e0"),  # a double: the text of a FLOAT has six digits only
-        "double": ("real", "{}+0e0"),  # the text of a DOUBLE(n,d) has d digits only
+        "float": ("real", "{}*1e0"),  # a double: the text of a FLOAT has six digits only; -0.0 + 0 is 0
+        "double": ("real", "{}*1e0"),  # the text of a DOUBLE(n,d) has d digits only
         "bit": ("bit", "{}+0"),
         "json": ("json", "{}"),
         "date": ("date", "CAST({} AS CHAR)"),
