@@ -118,6 +118,22 @@ func (e *encoder) reset() {
 	e.count = 0
 }
 
+// sizes are the bytes of the columns' values.
+func (e *encoder) sizes() []int {
+	sizes := make([]int, len(e.columns))
+	for i := range e.columns {
+		sizes[i] = len(e.columns[i].values)
+	}
+	return sizes
+}
+
+// reserve makes room for values of these sizes and a little more.
+func (e *encoder) reserve(sizes []int) {
+	for i, n := range sizes {
+		e.columns[i].values = make([]byte, 0, n+n/16)
+	}
+}
+
 // setCommit names the commit of all rows in the block, where the table has a column for that. It is called when the block is
 // whole, and may be called again.
 func (e *encoder) setCommit(epoch uint64) {
@@ -131,18 +147,20 @@ func (e *encoder) setCommit(epoch uint64) {
 	}
 }
 
-// appendNative appends the rows as one block of ClickHouse's Native format, as HTTP takes it.
-func (e *encoder) appendNative(dst []byte) []byte {
-	dst = slices.Grow(dst, int(e.bytes())+20+20*len(e.columns))
-	dst = binary.AppendUvarint(dst, uint64(len(e.columns)))
-	dst = binary.AppendUvarint(dst, uint64(e.count))
+// native appends the rows as one block of ClickHouse's Native format, as HTTP takes it, in parts: the columns where they
+// are in memory, valid until the encoder changes, and before each what leads it, which is appended to head.
+func (e *encoder) native(parts [][]byte, head []byte) (allParts [][]byte, grown []byte) {
+	head = binary.AppendUvarint(head, uint64(len(e.columns)))
+	head = binary.AppendUvarint(head, uint64(e.count))
+	from := 0
 	for i := range e.columns {
 		c := &e.columns[i]
-		dst = appendString(dst, c.name)
-		dst = appendString(dst, c.wire)
-		dst = c.appendTo(dst)
+		head = appendString(head, c.name)
+		head = appendString(head, c.wire)
+		parts = append(parts, head[from:], c.nulls, c.offsets, c.values)
+		from = len(head)
 	}
-	return dst
+	return parts, head
 }
 
 func appendString(dst []byte, s string) []byte {

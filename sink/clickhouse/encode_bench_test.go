@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -72,7 +73,8 @@ func benchmarkEncode(b *testing.B, batch *row.Batch, rows int) {
 		b.Fatal(err)
 	}
 	e := newEncoder(l)
-	var block []byte
+	var parts [][]byte
+	var head []byte
 	b.ReportAllocs()
 	for b.Loop() {
 		e.reset()
@@ -80,9 +82,9 @@ func benchmarkEncode(b *testing.B, batch *row.Batch, rows int) {
 			b.Fatal(err)
 		}
 		e.setCommit(1)
-		block = e.appendNative(block[:0])
+		parts, head = e.native(parts[:0], head[:0])
 	}
-	b.SetBytes(int64(len(block)))
+	b.SetBytes(int64(len(slices.Concat(parts...))))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 }
 
@@ -116,19 +118,20 @@ func TestEncoder_NoAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			e := newEncoder(l)
-			var block []byte
+			var parts [][]byte
+			var head []byte
 			if n := testing.AllocsPerRun(10, func() {
 				e.reset()
 				if err := e.add(batch); err != nil {
 					t.Fatal(err)
 				}
 				e.setCommit(1)
-				block = e.appendNative(block[:0])
+				parts, head = e.native(parts[:0], head[:0])
 			}); n > 0 {
 				t.Errorf("%s: got %v allocations for %d rows, want none", name, n, batch.Len())
 			}
-			if len(block) == 0 || int64(len(block)) < e.bytes() {
-				t.Errorf("%s: got a block of %d bytes, want more than %d", name, len(block), e.bytes())
+			if n := int64(len(slices.Concat(parts...))); n == 0 || n < e.bytes() {
+				t.Errorf("%s: got a block of %d bytes, want more than %d", name, n, e.bytes())
 			}
 		}
 	}

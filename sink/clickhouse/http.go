@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -26,10 +25,16 @@ type httpInserter struct {
 	bodies   sync.Pool // of *body
 }
 
-// A body is the memory of one request.
+// A body is what one request sends: parts that stand where they were made, one after the other. It may be read several
+// times, since a request on a connection that the server has just closed is sent again.
 type body struct {
-	raw, packed []byte
-	packer      *compress.Writer
+	head    []byte // the statement, and what leads the columns
+	parts   [][]byte
+	size    int64
+	readers sync.WaitGroup // that are not closed: the memory is in use
+
+	frame, packed []byte
+	packer        *compress.Writer
 }
 
 func newHTTPInserter(e endpoint, connectTimeout time.Duration) *httpInserter {
@@ -50,14 +55,16 @@ func (h *httpInserter) close() error {
 func (h *httpInserter) insert(ctx context.Context, id string, in *insertion) error {
 	b := h.bodies.Get().(*body)
 	defer h.recycle(b)
-	data, err := b.build(in, h.endpoint.packing)
-	if err != nil {
+	defer b.readers.Wait() // a request that failed may be read a little longer
+	if err := b.build(in, h.endpoint.packing); err != nil {
 		return fmt.Errorf("compress block: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.address(id, in), bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.address(id, in), b.open())
 	if err != nil {
 		return translate(err)
 	}
+	req.ContentLength = b.size
+	req.GetBody = func() (io.ReadCloser, error) { return b.open(), nil }
 	req.Header.Set("X-ClickHouse-User", h.endpoint.user)
 	if h.endpoint.password != "" {
 		req.Header.Set("X-ClickHouse-Key", h.endpoint.password)
@@ -72,26 +79,79 @@ func (h *httpInserter) insert(ctx context.Context, id string, in *insertion) err
 
 // recycle keeps the memory of ordinary requests: that of a huge row would stay for ever.
 func (h *httpInserter) recycle(b *body) {
-	if cap(b.raw) <= 128<<20 {
+	clear(b.parts) // they are the block's
+	if cap(b.packed) <= 128<<20 {
 		h.bodies.Put(b)
 	}
 }
 
-// build makes the bytes to send.
-func (b *body) build(in *insertion, method compress.Method) ([]byte, error) {
-	b.raw = append(append(b.raw[:0], in.into...), " FORMAT Native\n"...)
-	b.raw = in.block.appendNative(b.raw)
-	if method == compress.None {
-		return b.raw, nil
-	}
-	b.packed = b.packed[:0]
-	for at := 0; at < len(b.raw); at += frame {
-		if err := b.packer.Compress(b.raw[at:min(at+frame, len(b.raw))]); err != nil {
-			return nil, fmt.Errorf("pack: %w", err)
+// build makes the parts to send.
+func (b *body) build(in *insertion, method compress.Method) error {
+	b.head = append(append(b.head[:0], in.into...), " FORMAT Native\n"...)
+	b.parts, b.head = in.block.native(b.parts[:0], b.head)
+	if method != compress.None {
+		if err := b.pack(); err != nil {
+			return err
 		}
-		b.packed = append(b.packed, b.packer.Data...)
 	}
-	return b.packed, nil
+	b.size = 0
+	for _, p := range b.parts {
+		b.size += int64(len(p))
+	}
+	return nil
+}
+
+// pack makes one part of all, compressed frame by frame.
+func (b *body) pack() error {
+	b.packed, b.frame = b.packed[:0], b.frame[:0]
+	for _, p := range b.parts {
+		for len(p) > 0 {
+			n := min(len(p), frame-len(b.frame))
+			b.frame, p = append(b.frame, p[:n]...), p[n:]
+			if len(b.frame) < frame {
+				continue
+			}
+			if err := b.packFrame(); err != nil {
+				return err
+			}
+		}
+	}
+	clear(b.parts)
+	err := b.packFrame()
+	b.parts = append(b.parts[:0], b.packed)
+	return err
+}
+
+func (b *body) packFrame() error {
+	if len(b.frame) == 0 {
+		return nil
+	}
+	if err := b.packer.Compress(b.frame); err != nil {
+		return fmt.Errorf("pack: %w", err)
+	}
+	b.packed, b.frame = append(b.packed, b.packer.Data...), b.frame[:0]
+	return nil
+}
+
+// open returns a reader of the whole.
+func (b *body) open() *bodyReader {
+	b.readers.Add(1)
+	return &bodyReader{left: append(net.Buffers(nil), b.parts...), done: sync.OnceFunc(b.readers.Done)}
+}
+
+// A bodyReader reads a body once.
+type bodyReader struct {
+	left net.Buffers
+	done func()
+}
+
+// Read implements io.Reader.
+func (r *bodyReader) Read(p []byte) (int, error) { return r.left.Read(p) }
+
+// Close implements io.Closer. The transport calls it when it reads no more, which may be after the answer.
+func (r *bodyReader) Close() error {
+	r.done()
+	return nil
 }
 
 // address has the settings, and nothing secret.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cdcsync/cdcsync/schema"
 )
@@ -140,6 +141,7 @@ type target struct {
 	into   string // INSERT INTO ... (...)
 	exact  bool   // the block has the table's types: the server has nothing to convert
 	spares sync.Pool
+	sizes  atomic.Pointer[[]int] // of the columns of the newest blocks, in bytes
 }
 
 // encoder returns an empty encoder, a used one if there is one.
@@ -147,11 +149,23 @@ func (t *target) encoder() *encoder {
 	if e, ok := t.spares.Get().(*encoder); ok {
 		return e
 	}
-	return newEncoder(t.layout)
+	e := newEncoder(t.layout)
+	if sizes := t.sizes.Load(); sizes != nil {
+		e.reserve(*sizes)
+	}
+	return e
 }
 
-// spare keeps an encoder's memory for the next block, until the garbage collector wants it.
+// spare keeps an encoder's memory for the next block, until the garbage collector wants it, which is soon where memory is
+// short: then the next block begins as large as the last ones were, since growing would copy it several times.
 func (t *target) spare(e *encoder) {
+	sizes := e.sizes()
+	if old := t.sizes.Load(); old != nil {
+		for i, n := range *old { // the last block of a large transaction is small
+			sizes[i] = max(sizes[i], n-n/4)
+		}
+	}
+	t.sizes.Store(&sizes)
 	e.reset()
 	t.spares.Put(e)
 }

@@ -1,11 +1,13 @@
 package clickhouse
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,7 +53,8 @@ func (b *benchTable) insert(t *testing.T, batches ...*row.Batch) {
 func (b *benchTable) send(t *testing.T, e *encoder) {
 	t.Helper()
 	query := url.Values{"query": {"INSERT INTO " + quoteTable(b.name) + " (" + e.columnList() + ") FORMAT Native"}, "async_insert": {"0"}}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.server.URL+"/?"+query.Encode(), strings.NewReader(string(e.appendNative(nil))))
+	parts, _ := e.native(nil, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.server.URL+"/?"+query.Encode(), bytes.NewReader(slices.Concat(parts...)))
 	if err != nil {
 		t.Fatal(err)
 	}

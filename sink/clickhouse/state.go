@@ -171,11 +171,11 @@ func (b *markBlock) input() proto.Input {
 	}
 }
 
-func (b *markBlock) appendNative(dst []byte) []byte {
-	buf := proto.Buffer{Buf: dst}
+func (b *markBlock) native(parts [][]byte, head []byte) (allParts [][]byte, grown []byte) {
+	buf := proto.Buffer{Buf: head}
 	in := b.input()
 	_ = proto.Block{Columns: len(in), Rows: b.rows()}.EncodeRawBlock(&buf, 0, in) // fails only for columns of different lengths
-	return buf.Buf
+	return append(parts, buf.Buf), buf.Buf
 }
 
 // writeMarks notes the commits of tables in one insert.

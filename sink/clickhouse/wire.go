@@ -19,8 +19,9 @@ import (
 // A block is rows in columns, in the form in which both protocols carry them.
 type block interface {
 	rows() int
-	appendNative(dst []byte) []byte // in the format Native
-	input() proto.Input             // for the native protocol
+	// native appends the block in the format Native to parts, some of them made in head, of which the first one has all.
+	native(parts [][]byte, head []byte) (allParts [][]byte, grown []byte)
+	input() proto.Input // for the native protocol
 }
 
 // An insertion is one INSERT of one block. Trying it again sends the same bytes under the same token.
