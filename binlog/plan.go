@@ -86,6 +86,7 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		if err := n.check(m, i, &t.Columns[i]); err != nil {
 			return nil, fmt.Errorf("column %d (%s): %w", i+1, t.Columns[i].Name, err)
 		}
+		p.cols[i].key = slices.Contains(t.Key, i)
 		if err := p.cols[i].resolve(&t.Columns[i], m.types[i], m.metas[i], n.collation(m, i)); err != nil {
 			return nil, fmt.Errorf("column %d (%s): %w", i+1, t.Columns[i].Name, err)
 		}
@@ -101,7 +102,6 @@ func newPlan(t *schema.Table, m *tableMap, f *serverFacts) (*plan, error) {
 		if slices.Contains(t.Columns[k].Labels, "") {
 			return nil, fmt.Errorf("column %d (%s) of the key has an empty label, as the server's invalid value is: two rows could look like one", k+1, t.Columns[k].Name)
 		}
-		p.cols[k].key = true
 	}
 	if f.flavor == MySQL && f.version < fractions {
 		for i := range p.cols {
@@ -176,7 +176,7 @@ func (n *counts) collation(m *tableMap, i int) string {
 // resolve finds the op for a column of a type of the log.
 func (d *column) resolve(c *schema.Column, logged byte, meta uint16, set string) error {
 	real, length := realType(logged, meta)
-	*d = column{name: c.Name, labels: c.Labels}
+	*d = column{name: c.Name, labels: c.Labels, key: d.key}
 	ok := false
 	switch c.Type.Kind {
 	case schema.Int, schema.Uint, schema.Float, schema.Year, schema.Bit:
@@ -345,7 +345,11 @@ func (d *column) charset(c *schema.Column, set string) error {
 	if set == "" {
 		set = c.Charset
 	}
-	text, ok := charset.For(set)
+	find := charset.For
+	if d.key { // two codes of one character are two keys to the server
+		find = charset.ForKey
+	}
+	text, ok := find(set)
 	if !ok {
 		return fmt.Errorf("character set %q cannot be converted to UTF-8: ALTER the column to utf8mb4, or exclude the table", set)
 	}

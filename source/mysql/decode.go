@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/cdcsync/cdcsync/binlog"
@@ -377,7 +378,7 @@ func newDecoder(t *schema.Table, columns []column) (*decoder, error) {
 	}
 	d := &decoder{fields: make([]field, len(columns)), nulls: (len(columns) + 9) / 8}
 	for i := range columns {
-		f, ok := newField(&t.Columns[i], columns[i])
+		f, ok := newField(&t.Columns[i], slices.Contains(t.Key, i), columns[i])
 		if !ok {
 			return nil, fmt.Errorf("%w: column %s comes as type %#x, it is known as %s", source.ErrShape, t.Columns[i].Name, columns[i].wire, t.Columns[i].Native)
 		}

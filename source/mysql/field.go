@@ -7,8 +7,9 @@ import (
 	"github.com/cdcsync/cdcsync/schema"
 )
 
-// newField returns how to decode a column of the table that comes as the server says; false when that cannot be it.
-func newField(c *schema.Column, from column) (field, bool) {
+// newField returns how to decode a column of the table, of its key or not, that comes as the server says; false when that
+// cannot be it.
+func newField(c *schema.Column, key bool, from column) (field, bool) {
 	switch c.Type.Kind {
 	case schema.Int, schema.Uint, schema.Year:
 		return integerField(c.Type, from)
@@ -40,15 +41,16 @@ func newField(c *schema.Column, from column) (field, bool) {
 	case schema.UUID:
 		return field{form: uuidForm}, isBytes(from.wire)
 	case schema.String:
-		return textField(c, from)
+		return textField(c, key, from)
 	case schema.Binary, schema.JSON, schema.Geometry, schema.Vector:
 		return field{form: bytesForm}, isBytes(from.wire)
 	}
 	return field{}, false
 }
 
-// textField decodes text. Columns without a character set are text of the server's own making, like INET6.
-func textField(c *schema.Column, from column) (field, bool) {
+// textField decodes text. Columns without a character set are text of the server's own making, like INET6. In a key two
+// codes of one character are two keys to the server: only one of them is taken.
+func textField(c *schema.Column, key bool, from column) (field, bool) {
 	name := c.Charset
 	if name == "" {
 		return field{form: bytesForm}, isBytes(from.wire)
@@ -56,7 +58,11 @@ func textField(c *schema.Column, from column) (field, bool) {
 	if strings.HasPrefix(name, "utf8") {
 		return field{form: utf8Form}, isBytes(from.wire)
 	}
-	convert, ok := charset.For(name)
+	find := charset.For
+	if key {
+		find = charset.ForKey
+	}
+	convert, ok := find(name)
 	return field{form: textForm, text: convert}, ok && isBytes(from.wire)
 }
 
