@@ -82,9 +82,11 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 	    (cd "$$dir" && go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) .) || exit 1; done
 
 SOAK_KILLS ?= 300
-soak: ## the kill and network scenarios for long (SOAK_KILLS=300)
+SOAK_CRASHES ?= 50
+soak: ## the kill and network scenarios for long (SOAK_KILLS=300, SOAK_CRASHES=50 of the sink's server)
 	@bash e2e/setup.sh test
-	CDCSYNC_KILLS=$(SOAK_KILLS) CDCSYNC_CUTS=$(SOAK_KILLS) go test -count=1 -v -timeout 6h -run 'Kill9|Network|Crash|Disk|Terminated' ./e2e
+	CDCSYNC_KILLS=$(SOAK_KILLS) CDCSYNC_CUTS=$(SOAK_KILLS) CDCSYNC_CRASHES=$(SOAK_CRASHES) CDCSYNC_POINTS=1 \
+	  go test -count=1 -p 1 -v -timeout 6h -run 'Kill9|Network|Crash|Disk|Terminated' ./e2e ./e2e/warehouse ./e2e/queue
 
 clean: ## remove what builds and the demo left in this folder; the cache stays
 	rm -rf bin demo
