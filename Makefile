@@ -17,7 +17,7 @@ SERVER_TESTS := ./source/... ./binlog/... ./e2e/...
 .PHONY: help build demo demo-clickhouse demo-kafka test test-matrix bench check lint fuzz soak clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the static program, as bin/cdcsync
 	@bash e2e/setup.sh build
