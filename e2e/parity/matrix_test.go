@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,27 +41,32 @@ func (n tally) String() string {
 type matrix struct {
 	mu      sync.Mutex // guards the fields below
 	servers []string
-	types   map[string][]string // by server, in the order of their first tally
-	tallies map[string]map[string]*[places]tally
+	lines   map[string][]*line // by server, in the order of their first tally
 }
 
-var results = matrix{types: map[string][]string{}, tallies: map[string]map[string]*[places]tally{}}
+// A line has the tallies of one type.
+type line struct {
+	subject string // names the type, of which two may be spelled alike
+	label   string
+	tallies [places]tally
+}
 
-// add adds to the tally of a type in one place. A type that is read with several values of its base is one type.
+var results = matrix{lines: map[string][]*line{}}
+
+// add adds to the tally of a type in one place.
 func (m *matrix) add(s *servers.Server, sub *subject, at place, n tally) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	server := string(s.Flavour) + " " + s.Version
-	if m.tallies[server] == nil {
-		m.tallies[server] = map[string]*[places]tally{}
+	if m.lines[server] == nil {
 		m.servers = append(m.servers, server)
 	}
-	name := sub.label()
-	if m.tallies[server][name] == nil {
-		m.tallies[server][name] = new([places]tally)
-		m.types[server] = append(m.types[server], name)
+	i := slices.IndexFunc(m.lines[server], func(l *line) bool { return l.subject == sub.plain })
+	if i < 0 {
+		i = len(m.lines[server])
+		m.lines[server] = append(m.lines[server], &line{subject: sub.plain, label: sub.label()})
 	}
-	all := &m.tallies[server][name][at]
+	all := &m.lines[server][i].tallies[at]
 	all.good, all.all = all.good+n.good, all.all+n.all
 }
 
@@ -79,9 +85,9 @@ func (m *matrix) print() {
 	for _, server := range m.servers {
 		fmt.Fprintf(w, "%s\t%s\n", server, strings.Join(placeNames[:], "\t"))
 		var types [places]tally
-		for _, name := range m.types[server] {
-			fmt.Fprint(w, name)
-			for at, n := range m.tallies[server][name] {
+		for _, l := range m.lines[server] {
+			fmt.Fprint(w, l.label)
+			for at, n := range l.tallies {
 				fmt.Fprintf(w, "\t%v", n)
 				if n.all > 0 {
 					types[at].all++

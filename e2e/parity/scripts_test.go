@@ -59,7 +59,7 @@ func (s script) text(r *rand.Rand) string {
 			p = append(p, s.raw(r)...)
 		}
 		text := "convert(" + hexLiteral(p) + " using " + s.charset + ")"
-		return fmt.Sprintf("if(instr(convert(%s using utf8mb4), '?') = 0, %[1]s, 'undefined')", text)
+		return fmt.Sprintf(byBytes+"%s using utf8mb4), '?') = 0, %[1]s, 'undefined')", text)
 	}
 	out := make([]rune, r.IntN(20))
 	for i := range out {
@@ -67,6 +67,9 @@ func (s script) text(r *rand.Rand) string {
 	}
 	return quote(string(out))
 }
+
+// byBytes begins the literals of texts that are made of bytes.
+const byBytes = "if(instr(convert("
 
 // pick takes one character.
 func (s script) pick(r *rand.Rand) rune {
