@@ -145,7 +145,7 @@ func DefaultConfig() Config {
 	return Config{
 		Guarantee: ExactlyOnce, Partitions: 4, Replication: -1, CleanupPolicy: "delete", Drop: KeepTopic,
 		ValueFormat: "debezium-json", Strategy: HashByKey, Tombstones: true, Skipped: "t", Headers: true, Register: true, TooLarge: Fail,
-		MaxBytes: 256 << 20, Timeout: 10 * time.Minute, Buffer: 64 << 20, HeartbeatPrefix: "__debezium-heartbeat", Connector: "mysql",
+		MaxBytes: 256 << 20, Timeout: 10 * time.Minute, Buffer: 32 << 20, HeartbeatPrefix: "__debezium-heartbeat", Connector: "mysql",
 	}
 }
 

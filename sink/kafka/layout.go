@@ -26,6 +26,7 @@ type layout struct {
 	hash       kgo.TopicPartitioner // nil: all records go to partition home
 	home       int32
 	headers    []kgo.RecordHeader // of each record
+	batch      []kgo.RecordHeader // of each record of the batch that is being written; records have copies
 	widest     int                // bytes of the largest row so far
 	order      order
 

@@ -145,7 +145,8 @@ func (x *Txn) write(ctx context.Context, b *row.Batch, pt *part) (err error) {
 	if err != nil {
 		return tableError(b.Table.Name, err)
 	}
-	w := writer{x: x, l: l, b: b, headers: x.s.batchHeaders(nil, l, b)}
+	l.batch = x.s.batchHeaders(l.batch, l, b)
+	w := writer{x: x, l: l, b: b, headers: l.batch}
 	w.spare = headerBytes(w.headers)
 	l.change.Batch, l.change.Now = b, time.Now().UnixMicro()
 	x.count(l, b, first)
