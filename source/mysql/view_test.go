@@ -185,6 +185,13 @@ func (h *hot) distributed(ctx context.Context, db *sql.DB, writer int) error {
 		}
 		_, err = c.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("XA START %[1]s; UPDATE %[2]s SET c = c + 1 WHERE id = %[3]d; XA END %[1]s; XA PREPARE %[1]s",
 			xid, quoteTable(h.table.Name), rnd.IntN(hotKeys)))
+		if err != nil && strings.Contains(err.Error(), "Lock wait timeout") { // the server was slow to end a connection: once more
+			_ = c.Raw(func(any) error { return driver.ErrBadConn }) // takes the transaction back
+			if err := closed(c); err != nil {
+				return err
+			}
+			continue
+		}
 		apart := n%2 == 0
 		if err == nil && !apart {
 			_, err = c.ExecContext(context.WithoutCancel(ctx), "XA COMMIT "+xid)
