@@ -50,6 +50,7 @@ type sinkSetup struct {
 	dropper     func(ctx context.Context, pipeline string) (sink.Sink, error)
 	interval    time.Duration // between commits, unless the file says otherwise; 0: the engine's own
 	commitBytes int64         // a transaction of so much is committed before the interval is over; 0: the engine's own
+	memory      int64         // that the sink takes beside the budget
 	// plan returns the columns that the sink's table for t will have. The sink need not be there.
 	plan func(t *schema.Table) ([]column, error)
 }
@@ -108,6 +109,9 @@ const (
 	clickhouseInterval = 500 * time.Millisecond
 	kafkaInterval      = 50 * time.Millisecond
 	kafkaCommitBytes   = 64 << 20
+	// Records wait for their acknowledgement, and compressing takes its buffers: without room for them the garbage collector
+	// takes a quarter of the time.
+	kafkaMemory = 64 << 20
 )
 
 // Both are opened for planning, too: they connect to nobody before they are asked for more.
@@ -151,7 +155,7 @@ func kafkaSink(f *config.File) sinkSetup {
 	}
 	planner := sync.OnceValues(func() (*kafka.Sink, error) { return kafka.Open(context.Background(), "", cfg, nil) })
 	return sinkSetup{
-		interval: kafkaInterval, commitBytes: kafkaCommitBytes,
+		interval: kafkaInterval, commitBytes: kafkaCommitBytes, memory: kafkaMemory,
 		open: func(ctx context.Context, pipeline string, log *slog.Logger) (sinkConnector, error) {
 			s, err := kafka.Open(ctx, pipeline, cfg, log)
 			return kafkaConnector{s}, err

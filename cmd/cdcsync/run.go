@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/pipeline"
-	"github.com/cdcsync/cdcsync/pipeline/option"
 	"github.com/cdcsync/cdcsync/snapshot"
 )
 
@@ -45,7 +44,7 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	limitMemory(j.pipeline.MemoryBudget, a.env)
+	limitMemory(int64(j.pipeline.MemoryBudget)+j.sink.memory, a.env)
 
 	screen := newScreen(a.out, a.env)
 	log := a.runLog(screen, c.verbose)
@@ -164,9 +163,9 @@ const runtimeBytes = 96 << 20
 
 // limitMemory makes the garbage collector work harder rather than let the heap grow past the budget. GOMEMLIMIT in the
 // environment outweighs it.
-func limitMemory(budget option.Bytes, env func(string) (string, bool)) {
+func limitMemory(budget int64, env func(string) (string, bool)) {
 	if _, set := env("GOMEMLIMIT"); !set {
-		debug.SetMemoryLimit(int64(budget) + runtimeBytes)
+		debug.SetMemoryLimit(budget + runtimeBytes)
 	}
 }
 

@@ -76,6 +76,15 @@ func report(f figure) {
 		f.name, f.rate(), f.cost.cpu.Seconds()/float64(f.rows)*1e6, f.cost.rss>>20, limits)
 }
 
+// beside is the memory that the program allows itself beside the budget, as cmd/cdcsync does.
+func beside(sink string) int64 {
+	const runtime, kafka = 96 << 20, 64 << 20
+	if sink == Kafka {
+		return runtime + kafka
+	}
+	return runtime
+}
+
 // run does a task in a process of its own.
 func run(b *testing.B, t task) (tally, cost) {
 	b.Helper()
@@ -102,7 +111,7 @@ func run(b *testing.B, t task) (tally, cost) {
 	}
 	var out bytes.Buffer
 	cmd := exec.CommandContext(b.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"="+string(text), "GOMEMLIMIT="+strconv.FormatInt(t.Budget+96<<20, 10))
+	cmd.Env = append(os.Environ(), childVariable+"="+string(text), "GOMEMLIMIT="+strconv.FormatInt(t.Budget+beside(t.Sink), 10))
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	began := time.Now()
 	if err := cmd.Run(); err != nil {
