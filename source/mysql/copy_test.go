@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -131,6 +132,13 @@ func (h *habit) write(ctx context.Context, db *sql.DB, database string, writer i
 		xid := fmt.Sprintf("'%s','%d-%d'", database, writer, n)
 		if _, err = c.ExecContext(ctx, h.change(rnd, xid)); err == nil && h.outcome != nil {
 			_, err = c.ExecContext(ctx, h.outcome(rnd, xid))
+		}
+		if err != nil && strings.Contains(err.Error(), "Deadlock found") { // the server has taken the transaction back
+			err = nil
+			if h.outcome != nil {
+				_, _ = c.ExecContext(ctx, "XA END "+xid) // says so once more
+				_, err = c.ExecContext(ctx, "XA ROLLBACK "+xid)
+			}
 		}
 	}
 	_ = c.Raw(func(any) error { return driver.ErrBadConn }) // its session must not be used again
