@@ -48,32 +48,6 @@ func (v *view) find(name string) int {
 	return slices.IndexFunc(v.Columns, func(c viewColumn) bool { return strings.EqualFold(c.Column.Name, name) })
 }
 
-// lineage says where the columns of c.Before are in c.After, -1 for those that are gone, and which of c.After are new.
-func lineage(c *schema.Change) (to, fresh []int) {
-	to = slices.Repeat([]int{-1}, len(c.Before.Columns))
-	for j := range c.After.Columns {
-		if i := ancestor(c, c.After.Columns[j].Name); i >= 0 {
-			to[i] = j
-		} else {
-			fresh = append(fresh, j)
-		}
-	}
-	return to, fresh
-}
-
-// ancestor returns the index in c.Before of the column that is called name after the change, -1 for a new one.
-func ancestor(c *schema.Change, name string) int {
-	for _, e := range slices.Backward(c.Edits) {
-		switch {
-		case e.Kind == schema.RenameColumn && strings.EqualFold(e.To, name):
-			name = e.Column
-		case e.Kind == schema.AddColumn && strings.EqualFold(e.Column, name):
-			return -1
-		}
-	}
-	return c.Before.Column(name)
-}
-
 // A turn is one change of a view: what it becomes, and what the sink is to do.
 type turn struct {
 	policy *Policy
@@ -86,7 +60,7 @@ type turn struct {
 // The error says why rows of the new shape can no longer be made to fit.
 func (p *Policy) follow(v *view, c *schema.Change) (*view, []schema.Edit, error) {
 	t := &turn{policy: p, change: c, next: &view{Version: v.Version, Columns: slices.Clone(v.Columns)}}
-	to, fresh := lineage(c)
+	to, fresh := c.Lineage()
 	var gone []int // in next, to be removed
 	for i := range t.next.Columns {
 		col := &t.next.Columns[i]

@@ -113,9 +113,6 @@ func renameClause(from, to string) string {
 	return "RENAME COLUMN " + quoteName(from) + " TO " + quoteName(to)
 }
 
-// materializeClause writes a column's default into the rows that do not have the column yet.
-func materializeClause(column string) string { return "MATERIALIZE COLUMN " + quoteName(column) }
-
 // plainClause takes a column's default away; rows that have no value of their own show the type's default from then on.
 func plainClause(column string) string {
 	return "MODIFY COLUMN " + quoteName(column) + " REMOVE DEFAULT"

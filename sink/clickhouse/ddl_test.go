@@ -144,7 +144,7 @@ func TestLayout_Alter(t *testing.T) {
 	s.Exec(t, l.viewSQL(table.name, view, &cfg),
 		alterSQL(table.name, &cfg, renameClause("note", "text")),
 		alterSQL(table.name, &cfg, next.addClause(0, ""), next.modifyClause(3), next.modifyClause(4), next.addClause(5, "7")),
-		alterSQL(table.name, &cfg, materializeClause("v"))+" SETTINGS mutations_sync = 2", alterSQL(table.name, &cfg, plainClause("v")),
+		alterSQL(table.name, &cfg, "MATERIALIZE COLUMN `v`")+" SETTINGS mutations_sync = 2", alterSQL(table.name, &cfg, plainClause("v")),
 		next.viewSQL(table.name, view, &cfg))
 	if got, want := s.Value(t, "SELECT * FROM "+quoteTable(view)), `\N`+"\t1\tx\t1\ta\t7"; got != want {
 		t.Errorf("got %q through the view, want %q", got, want)

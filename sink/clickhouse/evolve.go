@@ -42,9 +42,9 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 		return tableError(c.After.Name, err)
 	}
 	switch {
-	case edited(c, schema.BeginCopy):
+	case c.Has(schema.BeginCopy):
 		return s.beginCopy(ctx, after)
-	case edited(c, schema.EndCopy):
+	case c.Has(schema.EndCopy):
 		return s.endCopy(ctx, after)
 	}
 	if c.Before != nil && c.Before.Name != c.After.Name {
@@ -81,7 +81,7 @@ func (s *Sink) change(ctx context.Context, now *physical, c *schema.Change, afte
 			return s.create(ctx, after)
 		}
 	}
-	if edited(c, schema.TruncateTable) && now.note.Toward == "" {
+	if c.Has(schema.TruncateTable) && now.note.Toward == "" {
 		if err := s.exec(ctx, "truncate "+now.name.String(), truncateSQL(now.name, &s.cfg)); err != nil {
 			return err
 		}
@@ -112,13 +112,9 @@ func fingerprint(t *schema.Table) string {
 
 // evolved says that the table matches c.After already.
 func (s *Sink) evolved(p *physical, c *schema.Change) bool {
-	repeatable := c.Before != nil && c.Before.Version == c.After.Version && edited(c, schema.TruncateTable) // its version cannot tell
+	repeatable := c.Before != nil && c.Before.Version == c.After.Version && c.Has(schema.TruncateTable) // its version cannot tell
 	n := p.note
 	return !repeatable && n.Pipeline == s.pipeline && n.Toward == "" && n.Shape == fingerprint(c.After)
-}
-
-func edited(c *schema.Change, kind schema.EditKind) bool {
-	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
 }
 
 // create makes the table, its database and its view.

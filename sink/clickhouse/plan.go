@@ -44,7 +44,7 @@ func newPlan(at schema.Name, before, after *layout, edits []schema.Edit) (*plan,
 		c := &before.columns[i]
 		p.have = append(p.have, planned{name: c.name, text: c.text, old: c, to: c.name})
 	}
-	p.follow()
+	p.follow(before.table)
 	if err := p.checkKey(before); err != nil {
 		return nil, err
 	}
@@ -87,46 +87,15 @@ func (l *layout) sortsBy(engine string, sorting []string) error {
 	return nil
 }
 
-// follow finds what becomes of each column. Edits name columns as they are called when the edit is made, or, in a statement
-// that swaps names, as they were called before it.
-func (p *plan) follow() {
-	added := map[string]bool{}
-	for _, e := range p.edits {
-		switch e.Kind {
-		case schema.AddColumn:
-			added[strings.ToLower(e.Column)] = true
-		case schema.DropColumn:
-			if i := p.called(e.Column); i >= 0 {
-				p.have[i].to = ""
-			} else {
-				delete(added, strings.ToLower(e.Column))
-			}
-		case schema.RenameColumn:
-			if i := p.called(e.Column); i >= 0 {
-				p.have[i].to = e.To
-			}
-		}
-	}
+// follow finds what becomes of each column.
+func (p *plan) follow(before *schema.Table) {
+	to, _ := (&schema.Change{Before: before, After: p.after.table, Edits: p.edits}).Lineage()
 	for i := range p.have {
 		c := &p.have[i]
-		k := p.after.table.Column(c.to)
-		if c.to == "" || k < 0 || added[strings.ToLower(c.to)] {
-			c.to = ""
-			continue
+		if c.to = ""; to[i] >= 0 {
+			c.to = p.after.columns[to[i]].name
 		}
-		c.to = p.after.columns[k].name
 	}
-}
-
-// called finds a column by the name that it had before the change, if that name is still its own, or by the one that it got.
-func (p *plan) called(name string) int {
-	i := slices.IndexFunc(p.have, func(c planned) bool {
-		return c.to != "" && strings.EqualFold(c.name, name) && strings.EqualFold(c.to, name)
-	})
-	if i < 0 {
-		i = slices.IndexFunc(p.have, func(c planned) bool { return c.to != "" && strings.EqualFold(c.to, name) })
-	}
-	return i
 }
 
 // checkKey refuses another key: rows written under one cannot be replaced under another.

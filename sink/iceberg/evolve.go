@@ -37,9 +37,9 @@ func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
 		return tableError(c.After.Name, fmt.Errorf("the name cannot be one in an Iceberg catalog; give the table another one in a route: %w", err))
 	}
 	switch {
-	case edited(c, schema.EndCopy):
+	case c.Has(schema.EndCopy):
 		return nil // the old rows went when the new copy began
-	case edited(c, schema.BeginCopy):
+	case c.Has(schema.BeginCopy):
 		if err := s.drop(ctx, c.After.Name); err != nil {
 			return err
 		}
@@ -89,16 +89,8 @@ func fingerprint(t *schema.Table) string {
 
 // evolved says that the table matches c.After already.
 func (s *Sink) evolved(tbl *table.Table, c *schema.Change) bool {
-	repeatable := c.Before != nil && c.Before.Version == c.After.Version && truncates(c) // its version cannot tell
+	repeatable := c.Before != nil && c.Before.Version == c.After.Version && c.Has(schema.TruncateTable) // its version cannot tell
 	return !repeatable && tbl.Properties()[propPipeline] == s.pipeline && tbl.Properties()[s.own(propShape)] == fingerprint(c.After)
-}
-
-func truncates(c *schema.Change) bool {
-	return edited(c, schema.TruncateTable)
-}
-
-func edited(c *schema.Change, kind schema.EditKind) bool {
-	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
 }
 
 // fenced refuses a table that a later run has written to.
@@ -278,7 +270,7 @@ func (s *Sink) alter(ctx context.Context, tbl *table.Table, c *schema.Change) er
 	if err := s.owns(tbl); err != nil {
 		return tableError(name, err)
 	}
-	if truncates(c) && tbl.CurrentSnapshot() != nil {
+	if c.Has(schema.TruncateTable) && tbl.CurrentSnapshot() != nil {
 		var err error
 		if tbl, err = s.truncate(ctx, tbl, name); err != nil {
 			return fmt.Errorf("%w: truncate table %s: %w", sink.ErrTransient, name, err)

@@ -33,7 +33,7 @@ func (s *Sink) Evolve(ctx context.Context, c *schema.Change) error {
 }
 
 func (s *Sink) evolve(ctx context.Context, c *schema.Change) error {
-	if edited(c, schema.EndCopy) {
+	if c.Has(schema.EndCopy) {
 		return nil // consumers were told when the new copy began
 	}
 	var to *topic
@@ -73,7 +73,7 @@ func (s *Sink) prepare(ctx context.Context, c *schema.Change) (*topic, error) {
 	if other, ok := s.collides(t.Name, name); ok {
 		return nil, tableError(t.Name, fmt.Errorf("its topic would be %s, as that of %s is: name one of them in sink.tableId-to-topic.mapping", name, other))
 	}
-	if edited(c, schema.BeginCopy) || c.Before == nil {
+	if c.Has(schema.BeginCopy) || c.Before == nil {
 		s.mu.Lock()
 		delete(s.topics, name) // look anew: it may have been deleted
 		delete(s.broken, name)
@@ -104,10 +104,6 @@ func (s *Sink) collides(n schema.Name, topic string) (schema.Name, bool) {
 	return n, false
 }
 
-func edited(c *schema.Change, kind schema.EditKind) bool {
-	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
-}
-
 // evolved says that the change was made already.
 func (s *Sink) evolved(c *schema.Change) bool {
 	s.mu.Lock()
@@ -117,11 +113,11 @@ func (s *Sink) evolved(c *schema.Change) bool {
 	switch {
 	case c.After == nil:
 		return !known && !marked
-	case edited(c, schema.BeginCopy): // the same change may be made again, once rows have come
+	case c.Has(schema.BeginCopy): // the same change may be made again, once rows have come
 		return known && shape.Change == changeID(c) && !marked
 	case c.Before == nil && known && shape.Shape == shapeID(c.After):
 		return true
-	case edited(c, schema.TruncateTable) && c.Origin.Seq == 0 && c.Before.Version == c.After.Version:
+	case c.Has(schema.TruncateTable) && c.Origin.Seq == 0 && c.Before.Version == c.After.Version:
 		return false // nothing tells two of them apart
 	}
 	return known && shape.Change == changeID(c)
@@ -157,7 +153,7 @@ func (s *Sink) evolution(ctx context.Context, c *schema.Change, to *topic) (*evo
 	if e.topic != nil {
 		e.records = append(e.records, s.record(e.topic, topicKind, name))
 	}
-	if s.cfg.Skipped == None && (edited(c, schema.TruncateTable) || edited(c, schema.BeginCopy)) {
+	if s.cfg.Skipped == None && (c.Has(schema.TruncateTable) || c.Has(schema.BeginCopy)) {
 		if err := s.truncated(ctx, e, c, name); err != nil {
 			return nil, err
 		}
@@ -172,7 +168,7 @@ func (s *Sink) announce(e *evolution, c *schema.Change) error {
 	if s.schemaTopic == "" {
 		return nil
 	}
-	if edited(c, schema.BeginCopy) {
+	if c.Has(schema.BeginCopy) {
 		told := *c
 		told.Edits = []schema.Edit{{Kind: schema.TruncateTable}}
 		told.Statement = fmt.Sprintf("TRUNCATE TABLE `%s`.`%s`", c.After.SourceName().Namespace, c.After.SourceName().Table)
@@ -199,7 +195,7 @@ func (s *Sink) topicNews(c *schema.Change, name string, to *topic) *topicRecord 
 	defer s.mu.Unlock()
 	was, known := s.state.topics[name]
 	now := topicRecord{ID: to.id, Partitions: to.partitions}
-	if known && (was == now || !edited(c, schema.BeginCopy) && c.Before != nil) {
+	if known && (was == now || !c.Has(schema.BeginCopy) && c.Before != nil) {
 		return nil
 	}
 	if known && was.ID == now.ID && !s.names.own(c.After.Name) {
@@ -236,7 +232,7 @@ func (s *Sink) truncated(ctx context.Context, e *evolution, c *schema.Change, na
 func (s *Sink) moveMarks(e *evolution, c *schema.Change) {
 	to := c.After.Name
 	s.mu.Lock()
-	if edited(c, schema.BeginCopy) {
+	if c.Has(schema.BeginCopy) {
 		e.marks[to] = nil
 	}
 	if c.Before != nil && c.Before.Name != to {

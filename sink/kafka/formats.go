@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -85,7 +86,7 @@ func plainBinary(m format.BinaryMode) format.BinaryMode {
 // debezium is how Debezium's records are made.
 func (s *Sink) debezium() format.DebeziumConfig {
 	return format.DebeziumConfig{
-		Name: or(s.cfg.TopicPrefix, s.pipeline), Connector: s.cfg.Connector, Version: s.cfg.Version, DecimalMode: s.cfg.Decimal,
+		Name: cmp.Or(s.cfg.TopicPrefix, s.pipeline), Connector: s.cfg.Connector, Version: s.cfg.Version, DecimalMode: s.cfg.Decimal,
 		TimeMode: s.cfg.Time, BinaryMode: s.cfg.Binary, BigintUnsignedMode: s.cfg.Bigint, IncludeSchema: s.cfg.IncludeSchema,
 		Transactions: s.cfg.Transactions,
 	}

@@ -83,7 +83,7 @@ func (x *Txn) metadata() ([]kgo.Record, error) {
 }
 
 func (s *Sink) transactionTopic() string {
-	return or(s.cfg.TransactionTopic, legalTopic(s.debezium().Name+".transaction"))
+	return cmp.Or(s.cfg.TransactionTopic, legalTopic(s.debezium().Name+".transaction"))
 }
 
 func (s *Sink) heartbeatTopic() string {

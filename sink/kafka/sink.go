@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -83,8 +84,8 @@ func open(pipeline string, cfg *Config, log *slog.Logger, extra ...kgo.Opt) (*Si
 	}
 	s := &Sink{
 		cfg: *cfg, pipeline: pipeline, log: log, extra: extra, instance: instance(), transactionID: "cdcsync." + pipeline,
-		positionsTopic: or(cfg.PositionsTopic, legalTopic("cdcsync."+pipeline+".positions")),
-		schemaTopic:    or(cfg.SchemaTopic, legalTopic(or(cfg.TopicPrefix, pipeline))),
+		positionsTopic: cmp.Or(cfg.PositionsTopic, legalTopic("cdcsync."+pipeline+".positions")),
+		schemaTopic:    cmp.Or(cfg.SchemaTopic, legalTopic(cmp.Or(cfg.TopicPrefix, pipeline))),
 		names:          newNaming(cfg), delivery: cfg.millis("delivery.timeout.ms", 2*time.Minute),
 		timeout: cfg.millis("transaction.timeout.ms", cfg.Timeout),
 		topics:  map[string]*topic{}, layouts: map[schema.Name]*layout{}, broken: map[string]error{},
@@ -113,13 +114,6 @@ func open(pipeline string, cfg *Config, log *slog.Logger, extra ...kgo.Opt) (*Si
 		return nil, fmt.Errorf("open Kafka client: %w", err)
 	}
 	return s, nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func instance() string {

@@ -195,14 +195,14 @@ func (m *Memory) evolve(c *schema.Change) error {
 	}
 	t := m.tables[c.After.Name]
 	switch {
-	case edited(c, schema.BeginCopy):
+	case c.Has(schema.BeginCopy):
 		old := &memoryTable{shape: c.After, rows: map[string]memoryRow{}}
 		if t != nil {
 			old = t.shown()
 		}
 		m.tables[c.After.Name] = &memoryTable{shape: c.After, rows: map[string]memoryRow{}, old: old}
 		return nil
-	case edited(c, schema.EndCopy) && t != nil:
+	case c.Has(schema.EndCopy) && t != nil:
 		t.old = nil
 		return nil
 	}
@@ -214,44 +214,34 @@ func (m *Memory) evolve(c *schema.Change) error {
 		t = &memoryTable{shape: c.After, rows: map[string]memoryRow{}}
 	}
 	m.tables[c.After.Name] = t
-	if !sameKey(t.shape, c.After, c.Edits) {
+	if !t.keepsKey(c) {
 		return &schema.TableError{Table: c.After.Name, Err: errors.New("the key changed: it needs a new copy")}
 	}
 	t.reshape(c)
 	return nil
 }
 
-func edited(c *schema.Change, kind schema.EditKind) bool {
-	return slices.ContainsFunc(c.Edits, func(e schema.Edit) bool { return e.Kind == kind })
-}
-
-// sameKey says that the key has the same columns, renamed ones included.
-func sameKey(a, b *schema.Table, edits []schema.Edit) bool {
-	return slices.EqualFunc(a.Key, b.Key, func(i, j int) bool {
-		from, to := a.Columns[i].Name, b.Columns[j].Name
-		return from == to || origin(edits, a, to) == i
-	})
-}
-
-// origin returns the index in before of the column that is called name now, -1 for a new one.
-func origin(edits []schema.Edit, before *schema.Table, name string) int {
-	for _, e := range slices.Backward(edits) {
-		switch {
-		case e.Kind == schema.RenameColumn && e.To == name && before.Column(e.Column) >= 0:
-			name = e.Column
-		case e.Kind == schema.AddColumn && e.Column == name:
-			return -1
-		}
+// lineage says where the columns of the table are after a change. One that is made again finds them there.
+func (t *memoryTable) lineage(c *schema.Change) []int {
+	edits := c.Edits
+	if t.shape.Version == c.After.Version {
+		edits = nil
 	}
-	return before.Column(name)
+	to, _ := (&schema.Change{Before: t.shape, After: c.After, Edits: edits}).Lineage()
+	return to
+}
+
+// keepsKey says that the key has the same columns after a change, renamed ones included.
+func (t *memoryTable) keepsKey(c *schema.Change) bool {
+	to := t.lineage(c)
+	return slices.EqualFunc(t.shape.Key, c.After.Key, func(i, j int) bool { return to[i] == j })
 }
 
 func (t *memoryTable) reshape(c *schema.Change) {
-	from := make([]int, len(c.After.Columns))
-	for i, col := range c.After.Columns {
-		from[i] = origin(c.Edits, t.shape, col.Name)
-		if t.shape.Version == c.After.Version {
-			from[i] = t.shape.Column(col.Name)
+	from := slices.Repeat([]int{-1}, len(c.After.Columns))
+	for i, j := range t.lineage(c) {
+		if j >= 0 {
+			from[j] = i
 		}
 	}
 	for k, old := range t.rows {
@@ -264,7 +254,7 @@ func (t *memoryTable) reshape(c *schema.Change) {
 		}
 		t.rows[k] = now
 	}
-	if edited(c, schema.TruncateTable) {
+	if c.Has(schema.TruncateTable) {
 		clear(t.rows)
 	}
 	t.shape = c.After
