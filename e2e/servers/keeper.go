@@ -105,12 +105,8 @@ func unpack(dir string) error {
 	return nil
 }
 
-// script runs the flavour's script. What it says is part of the error only; a first installation is announced on
-// standard error, because it takes up to a minute.
-func script(flavour Flavour, version string, args ...string) error {
-	return run(string(flavour)+".sh", []string{strings.ToUpper(string(flavour)) + "=" + version}, args...)
-}
-
+// run runs a script. What it says is part of the error only; a first installation is announced on standard error, because
+// it takes up to a minute.
 func run(name string, env []string, args ...string) error {
 	root, err := keeper()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A Process is a server of the tests that is no MySQL or MariaDB: one process, on 127.0.0.1. What it has acknowledged
-// survives a kill -9, not a power cut.
+// A Process is a server of the tests: one process, on 127.0.0.1. What it has acknowledged survives a kill -9, not a power
+// cut.
 type Process struct {
 	Addr string // host:port
 	Port int
@@ -81,7 +81,7 @@ func (p *Process) start() error {
 }
 
 func (p *Process) halt(signal string) error {
-	return run(p.script, nil, "stop", p.Dir, signal)
+	return run(p.script, p.env, "stop", p.Dir, signal)
 }
 
 // newProcess makes the folder of a server, which is not started yet.

@@ -14,9 +14,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,16 +37,13 @@ const (
 // A Server is a running database server. It listens on 127.0.0.1 only, has its binary log on in ROW format with full row
 // images and metadata, GTIDs on, and is not synced to disk at each commit: it survives a kill -9, not a power cut.
 type Server struct {
-	Flavour Flavour
-	Version string // as asked for: "10.11", "9.7"
-	Addr    string // host:port
-	Host    string
-	Port    int
-	User    string // the superuser, without password
-	Dir     string // has log (what the server said), pid, and data with the data and the binary log
+	*Process // whose Dir has data, with the data and the binary log
+	Flavour  Flavour
+	Version  string // as asked for: "10.11", "9.7"
+	Host     string
+	User     string // the superuser, without password
 
-	options []string
-	pool    *sql.DB
+	pool *sql.DB
 }
 
 // MariaDB starts a private server of that version with additional server options, which ends with the test.
@@ -157,27 +153,12 @@ func databaseName(t testing.TB) string {
 	return name
 }
 
-// Kill9 ends the server as a crash would, and returns when it is gone.
-func (s *Server) Kill9(t testing.TB) {
-	t.Helper()
-	if err := s.halt("KILL"); err != nil {
-		t.Fatalf("kill server: %v", err)
-	}
-}
-
-// Stop ends the server in an orderly way, and returns when it is gone.
-func (s *Server) Stop(t testing.TB) {
-	t.Helper()
-	if err := s.halt("TERM"); err != nil {
-		t.Fatalf("stop server: %v", err)
-	}
-}
-
 // Restart starts a stopped or killed server again, on the same port and data; options are added to those it had.
 func (s *Server) Restart(t testing.TB, options ...string) {
 	t.Helper()
-	s.options = append(s.options, options...)
-	if err := s.start(); err != nil {
+	s.args = append(s.args, options...)
+	s.Process.Restart(t)
+	if err := s.ping(); err != nil {
 		t.Fatalf("restart server: %v", err)
 	}
 }
@@ -186,6 +167,8 @@ func (s *Server) Restart(t testing.TB, options ...string) {
 // so with the end of the server's log.
 func (s *Server) Revive(t testing.TB) {
 	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.pool.PingContext(t.Context()) == nil {
 		return
 	}
@@ -195,9 +178,6 @@ func (s *Server) Revive(t testing.TB) {
 	s.Restart(t)
 }
 
-// Log is the path of the file with what the server said.
-func (s *Server) Log() string { return filepath.Join(s.Dir, "log") }
-
 func private(t testing.TB, flavour Flavour, version string, options []string) *Server {
 	t.Helper()
 	version = choose(t, flavour, version)
@@ -205,13 +185,8 @@ func private(t testing.TB, flavour Flavour, version string, options []string) *S
 	if err != nil {
 		t.Fatalf("start %s %s: %v", flavour, version, err)
 	}
-	t.Cleanup(func() {
-		_ = s.pool.Close()
-		if err := s.halt("KILL"); err != nil {
-			t.Errorf("stop %s %s: %v", flavour, version, err)
-		}
-		_ = os.RemoveAll(s.Dir)
-	})
+	s.end(t)
+	t.Cleanup(func() { _ = s.pool.Close() })
 	return s
 }
 
@@ -259,67 +234,40 @@ func choose(t testing.TB, flavour Flavour, version string) string {
 	return version
 }
 
-// launch starts a server on a free port; another process may take the port before the server does: then on another.
-func launch(flavour Flavour, version string, options []string) (*Server, error) {
-	if err := script(flavour, version, "install"); err != nil {
-		return nil, err
-	}
-	var err error
-	for range 3 {
-		var s *Server
-		if s, err = prepare(flavour, version, options); err != nil {
-			return nil, err
-		}
-		if err = s.start(); err == nil {
-			return s, nil
-		}
-		_ = s.halt("KILL")
-	}
-	return nil, err
-}
+// A caller's options come after these, and win.
+var usualOptions = []string{"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2", "--max-connections=500"}
 
-func prepare(flavour Flavour, version string, options []string) (*Server, error) {
-	root, err := keeper()
+func launch(flavour Flavour, version string, options []string) (*Server, error) {
+	script, env := string(flavour)+".sh", strings.ToUpper(string(flavour))+"="+version
+	if err := run(script, []string{env}, "install"); err != nil {
+		return nil, err
+	}
+	var p *Process
+	err := onFreePorts(nil, func(port int) (err error) {
+		if p, err = newProcess(script, port, env); err != nil {
+			return err
+		}
+		p.args = slices.Concat(usualOptions, options)
+		return p.startOrKill()
+	})
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(root, string(flavour)+"-")
-	if err != nil {
-		return nil, fmt.Errorf("make folder for server: %w", err)
-	}
-	port, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{
-		Flavour: flavour, Version: version, Host: "127.0.0.1", Port: port, User: "root",
-		Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Dir: dir, options: options,
-	}
-	s.pool, err = sql.Open("mysql", s.DSN(""))
-	if err != nil {
+	s := &Server{Process: p, Flavour: flavour, Version: version, Host: "127.0.0.1", User: "root"}
+	if s.pool, err = sql.Open("mysql", s.DSN("")); err != nil {
 		return nil, fmt.Errorf("open pool: %w", err)
 	}
-	return s, nil
+	return s, s.ping()
 }
 
-func (s *Server) start() error {
-	args := []string{
-		"start", s.Dir, strconv.Itoa(s.Port),
-		"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2", "--max-connections=500",
-	}
-	if err := script(s.Flavour, s.Version, append(args, s.options...)...); err != nil {
-		return err
-	}
+// ping holds that a started server takes the superuser's statements.
+func (s *Server) ping() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := s.pool.PingContext(ctx); err != nil {
 		return fmt.Errorf("ping server: %w", err)
 	}
 	return nil
-}
-
-func (s *Server) halt(signal string) error {
-	return script(s.Flavour, s.Version, "stop", s.Dir, signal)
 }
 
 // IcebergREST starts an Iceberg REST catalog over local files, which ends with the test, and returns its host:port.
