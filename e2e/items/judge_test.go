@@ -1,0 +1,201 @@
+package items
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/e2e"
+	"github.com/cdcsync/cdcsync/e2e/verify"
+	"github.com/cdcsync/cdcsync/pipeline"
+)
+
+// A moment is when a run is judged.
+type moment uint8
+
+const (
+	followed moment = iota // the steps are through: what stops has stopped
+	whole                  // the end: what has stopped is copied anew
+)
+
+// A judge looks at all stages of a run.
+type judge struct {
+	run    *run
+	verify *verify.Judge
+}
+
+func newJudge(t *testing.T, r *run) *judge {
+	t.Helper()
+	v, err := verify.Start(t.Context(), r.pipe.Sink(), r.server)
+	if err != nil {
+		t.Fatalf("verify: %v", err)
+	}
+	return &judge{run: r, verify: v}
+}
+
+func (j *judge) close(t *testing.T) {
+	t.Helper()
+	if err := j.verify.Close(); err != nil {
+		t.Errorf("verify: %v", err)
+	}
+}
+
+// await looks until nothing is wrong, or patience is over: then what is wrong stays noted with the stages.
+func (j *judge) await(t *testing.T, d *e2e.Daemon, m moment) {
+	t.Helper()
+	j.run.server.Exec(t, "INSERT INTO "+j.run.prefix+"marker.t VALUES ()")
+	marker := verify.Pair{Namespace: j.run.prefix + "marker", Table: "t", Database: j.run.prefix + "marker", Source: "t"}
+	deadline := time.Now().Add(patience)
+	for arrived := false; ; {
+		if !arrived {
+			arrived = len(j.compare(t, marker)) == 0
+		}
+		// All before the marker is there, but for tables that are copied anew.
+		if arrived && j.look(t, m) || time.Now().After(deadline) {
+			if !arrived {
+				j.look(t, m)
+				t.Errorf("rows do not arrive:\n%s", j.run.pipe.Log(20))
+			}
+			return
+		}
+		if d.Ended(200 * time.Millisecond) {
+			t.Fatalf("cdcsync ended by itself with code %d:\n%s", d.ExitCode(), j.run.pipe.Log(40))
+		}
+	}
+}
+
+// look judges all stages, and says whether nothing is wrong.
+func (j *judge) look(t *testing.T, m moment) bool {
+	t.Helper()
+	state := j.run.state(t)
+	tables := j.tables(t)
+	fine := true
+	for _, x := range j.run.stages {
+		if x.broken != nil {
+			continue
+		}
+		x.wrong = slices.Concat(x.states(state, m), x.sinks(tables), j.equal(t, x, m), x.refusals(j.run.refuse))
+		if m == whole && x.check != nil && len(x.wrong) == 0 {
+			if err := x.check(x); err != nil {
+				x.wrong = append(x.wrong, err.Error())
+			}
+		}
+		fine = fine && len(x.wrong) == 0
+	}
+	return fine
+}
+
+// equal compares the tables that must be equal by now.
+func (j *judge) equal(t *testing.T, x *stage, m moment) []string {
+	t.Helper()
+	names := slices.Concat(x.want.equal, x.want.empty)
+	if m == whole {
+		names = append(names, slices.Sorted(maps.Keys(x.want.stops))...)
+	}
+	pairs := make([]verify.Pair, len(names))
+	for i, name := range names {
+		db, table := x.table(name)
+		pairs[i] = verify.Pair{Namespace: db, Table: table, Database: db, Source: table, AllowEmpty: slices.Contains(x.want.empty, name)}
+	}
+	return j.compare(t, pairs...)
+}
+
+func (j *judge) compare(t *testing.T, pairs ...verify.Pair) (problems []string) {
+	t.Helper()
+	results, err := j.verify.Compare(pairs...)
+	if err != nil {
+		t.Fatalf("verify: %v", err)
+	}
+	for i, r := range results {
+		if err := r.Err(pairs[i]); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
+
+// states holds the states of the scenario's tables to what is wanted.
+func (x *stage) states(s *pipeline.SavedState, m moment) (problems []string) {
+	found := map[string]bool{}
+	for _, saved := range s.Tables {
+		if saved.Source.Namespace != x.db && saved.Source.Namespace != x.other() {
+			continue
+		}
+		name := saved.Source.Table
+		if saved.Source.Namespace != x.db {
+			name = "{other}/" + name
+		}
+		found[name] = true
+		if err := x.state(name, &saved, m); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	for _, names := range [][]string{x.want.equal, x.want.empty, slices.Sorted(maps.Keys(x.want.stops)), slices.Sorted(maps.Keys(x.want.refused))} {
+		for _, name := range names {
+			if !found[name] {
+				problems = append(problems, name+": it is not among the pipeline's tables")
+			}
+		}
+	}
+	return problems
+}
+
+// state holds one table's state to what is wanted.
+func (x *stage) state(name string, s *pipeline.SavedTable, m moment) error {
+	why, stops := x.want.stops[name]
+	if m == whole {
+		stops = false
+	}
+	for _, more := range []map[string]string{x.want.ended, x.want.refused} {
+		if w, ok := more[name]; ok {
+			why, stops = w, true
+		}
+	}
+	switch {
+	case stops && s.State != pipeline.Stopped:
+		return fmt.Errorf("%s: it is %s, and is to stop: %s", name, s.State, why)
+	case stops && !regexp.MustCompile(why).MatchString(s.Reason):
+		return fmt.Errorf("%s: it has stopped for another reason than %q: %s", name, why, s.Reason)
+	case stops:
+		return nil
+	case slices.Contains(x.want.gone, name) && s.State != pipeline.Dropped:
+		return fmt.Errorf("%s: it is %s, and is to be dropped: %s", name, s.State, s.Reason)
+	case slices.Contains(x.want.gone, name):
+		return nil
+	case s.State == pipeline.Stopped:
+		return fmt.Errorf("%s: it has stopped: %s", name, s.Reason)
+	case !slices.Contains(slices.Concat(x.want.equal, x.want.empty, slices.Collect(maps.Keys(x.want.stops))), name):
+		return fmt.Errorf("%s: it is %s, and nothing is said of it", name, s.State)
+	case s.State != pipeline.Following:
+		return fmt.Errorf("%s: it is %s", name, s.State)
+	}
+	return nil
+}
+
+// refusals holds what `cdcsync check` says to what is to be refused.
+func (x *stage) refusals(check string) (problems []string) {
+	for name, why := range x.want.refused {
+		db, table := x.table(name)
+		line := regexp.MustCompile(`(?s)PROBLEM +table ` + regexp.QuoteMeta(db+"."+table) + ` cannot be copied\n[^\n]*(` + why + `)`)
+		if !line.MatchString(check) {
+			problems = append(problems, fmt.Sprintf("cdcsync check does not refuse %s.%s with %q: %s", db, table, why, matching(check, db)))
+		}
+	}
+	return problems
+}
+
+// matching are the lines of a text about a database, with what follows them.
+func matching(text, db string) string {
+	lines := strings.Split(text, "\n")
+	var found []string
+	for i, l := range lines {
+		if strings.Contains(l, db+".") {
+			found = append(found, lines[i:min(i+2, len(lines))]...)
+		}
+	}
+	return strings.Join(found, "\n")
+}
