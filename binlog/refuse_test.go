@@ -175,32 +175,33 @@ func TestStream_LoadData(t *testing.T) {
 }
 
 func TestOpen_PositionLost(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
-	y := servers.SharedMySQL(t, "9.7")
+	mariadb := func(t *testing.T) *servers.Server { return servers.SharedMariaDB(t, "10.11") }
+	mysql := func(t *testing.T) *servers.Server { return servers.SharedMySQL(t, "9.7") }
 	tests := []struct {
 		name string
-		s    *servers.Server
+		open func(t *testing.T) *servers.Server
 		from func(binlog.Position) binlog.Position
 	}{
-		{"ahead of the file", s, func(p binlog.Position) binlog.Position { p.Offset += 1 << 20; return p }},
-		{"ahead of the file, mysql", y, func(p binlog.Position) binlog.Position { p.Offset += 1 << 20; return p }},
-		{"no such file", s, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
-		{"no such file, mysql", y, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
-		{"other server", s, func(p binlog.Position) binlog.Position { p.Server = "1"; return p }},
-		{"other flavor", y, func(p binlog.Position) binlog.Position { p.Flavor = binlog.MariaDB; p.GTIDs = nil; return p }},
-		{"ahead by gtid", s, func(p binlog.Position) binlog.Position {
+		{"ahead of the file", mariadb, func(p binlog.Position) binlog.Position { p.Offset += 1 << 20; return p }},
+		{"ahead of the file, mysql", mysql, func(p binlog.Position) binlog.Position { p.Offset += 1 << 20; return p }},
+		{"no such file", mariadb, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
+		{"no such file, mysql", mysql, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
+		{"other server", mariadb, func(p binlog.Position) binlog.Position { p.Server = "1"; return p }},
+		{"other flavor", mysql, func(p binlog.Position) binlog.Position { p.Flavor = binlog.MariaDB; p.GTIDs = nil; return p }},
+		{"ahead by gtid", mariadb, func(p binlog.Position) binlog.Position {
 			p.GTIDs.Add(binlog.GTID{Domain: 0, ServerID: 1, Number: 1 << 40})
 			return p
 		}},
-		{"unknown gtid, mysql", y, func(p binlog.Position) binlog.Position { p.GTIDs.Add(binlog.GTID{Number: 1 << 40}); return p }},
+		{"unknown gtid, mysql", mysql, func(p binlog.Position) binlog.Position { p.GTIDs.Add(binlog.GTID{Number: 1 << 40}); return p }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := binlog.ParsePosition(head(t, tt.s))
+			s := tt.open(t)
+			p, err := binlog.ParsePosition(head(t, s))
 			if err != nil {
 				t.Fatal(err)
 			}
-			stream, err := binlog.Open(t.Context(), config(tt.s, "none"), tt.from(p).Text())
+			stream, err := binlog.Open(t.Context(), config(s, "none"), tt.from(p).Text())
 			if err == nil {
 				defer func() { _ = stream.Close() }()
 				for err == nil {

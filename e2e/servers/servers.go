@@ -77,6 +77,13 @@ func Each(t *testing.T, f func(t *testing.T, s *Server)) {
 	t.Run("mysql", func(t *testing.T) { f(t, SharedMySQL(t, "9.7")) })
 }
 
+// EachPrivate runs f as a subtest on a private MariaDB 10.11 and a private MySQL 9.7, with additional server options.
+func EachPrivate(t *testing.T, f func(t *testing.T, s *Server), options ...string) {
+	t.Helper()
+	t.Run("mariadb", func(t *testing.T) { f(t, MariaDB(t, "10.11", options...)) })
+	t.Run("mysql", func(t *testing.T) { f(t, MySQL(t, "9.7", options...)) })
+}
+
 // DB returns a pool of connections of the superuser, without a default database, in UTC.
 func (s *Server) DB(t testing.TB) *sql.DB {
 	t.Helper()
@@ -226,7 +233,7 @@ func choose(t testing.TB, flavour Flavour, version string) string {
 	variable := "CDCSYNC_" + strings.ToUpper(string(flavour))
 	v := os.Getenv(variable)
 	if v == "none" {
-		t.Skip(variable + "=none")
+		t.Skipf("%s=none: this test is for %s", variable, flavour)
 	}
 	if v != "" {
 		return v

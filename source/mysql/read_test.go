@@ -70,35 +70,36 @@ func TestSplit(t *testing.T) {
 
 // TestReadChunk_LongRows reads rows that are short at first, and then longer than thought by far.
 func TestReadChunk_LongRows(t *testing.T) {
-	srv := servers.MariaDB(t, "10.11", "--max-allowed-packet=64M", "--innodb-log-file-size=512M")
-	srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY, b LONGBLOB)",
-		"INSERT INTO shop.t SELECT n, IF(n < 10 OR n > 200, 'short', REPEAT(CHAR(97 + n % 26), 100000)) FROM "+numbersSQL(1500),
-		"INSERT INTO shop.t VALUES (9999, REPEAT('z', 30000000))")
-	s := open(t, srv)
-	table := tableOf(t, s, "shop", "t")
-	seen := 0
-	chunks := readAll(t.Context(), t, s, table, source.Range{}, func() int { return 1 << 20 }, func(b *row.Batch) {
-		for i := range b.Len() {
-			id, length := b.Cols[0].Words[i], len(b.Cols[1].Value(i))
-			want := 5
-			if id == 9999 {
-				want = 30_000_000
-			} else if id >= 10 && id <= 200 {
-				want = 100_000
+	servers.EachPrivate(t, func(t *testing.T, srv *servers.Server) {
+		srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY, b LONGBLOB)",
+			"INSERT INTO shop.t SELECT n, IF(n < 10 OR n > 200, 'short', REPEAT(CHAR(97 + n % 26), 100000)) FROM "+numbersSQL(1500),
+			"INSERT INTO shop.t VALUES (9999, REPEAT('z', 30000000))")
+		s := open(t, srv)
+		table := tableOf(t, s, "shop", "t")
+		seen := 0
+		chunks := readAll(t.Context(), t, s, table, source.Range{}, func() int { return 1 << 20 }, func(b *row.Batch) {
+			for i := range b.Len() {
+				id, length := b.Cols[0].Words[i], len(b.Cols[1].Value(i))
+				want := 5
+				if id == 9999 {
+					want = 30_000_000
+				} else if id >= 10 && id <= 200 {
+					want = 100_000
+				}
+				if length != want {
+					t.Errorf("row %d has %d bytes, want %d", id, length, want)
+				}
+				seen++
 			}
-			if length != want {
-				t.Errorf("row %d has %d bytes, want %d", id, length, want)
-			}
-			seen++
+		})
+		if seen != 1501 {
+			t.Errorf("got %d rows, want 1501", seen)
 		}
-	})
-	if seen != 1501 {
-		t.Errorf("got %d rows, want 1501", seen)
-	}
-	// 19 MB of long rows: a chunk is given up at about 3 MB, and the next ones are shorter.
-	if chunks < 6 {
-		t.Errorf("got %d chunks: some must be far too long", chunks)
-	}
+		// 19 MB of long rows: a chunk is given up at about 3 MB, and the next ones are shorter.
+		if chunks < 6 {
+			t.Errorf("got %d chunks: some must be far too long", chunks)
+		}
+	}, "--max-allowed-packet=64M", "--loose-innodb-log-file-size=512M")
 }
 
 // TestReadChunk_Shape reads tables that are no longer what the caller thinks.

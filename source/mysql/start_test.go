@@ -168,20 +168,18 @@ func wantIDs(t *testing.T, got []uint64, want ...uint64) {
 
 // TestStart_Earliest reads the whole log of a server of its own, table definitions included.
 func TestStart_Earliest(t *testing.T) {
-	for name, srv := range map[string]*servers.Server{"mariadb": servers.MariaDB(t, "10.11"), "mysql": servers.MySQL(t, "9.7")} {
-		t.Run(name, func(t *testing.T) {
-			srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO shop.t VALUES (2)")
-			cfg := configOf(srv)
-			cfg.StartupMode = EarliestOffset
-			s := openConfig(t, cfg)
-			wantIDs(t, idsFrom(t, cfg, tableOf(t, s, "shop", "t"), 2), 1, 2)
-		})
-	}
+	servers.EachPrivate(t, func(t *testing.T, srv *servers.Server) {
+		srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO shop.t VALUES (2)")
+		cfg := configOf(srv)
+		cfg.StartupMode = EarliestOffset
+		s := openConfig(t, cfg)
+		wantIDs(t, idsFrom(t, cfg, tableOf(t, s, "shop", "t"), 2), 1, 2)
+	})
 }
 
 // TestStream_PositionLost offers positions that the server cannot serve.
 func TestStream_PositionLost(t *testing.T) {
-	for name, srv := range map[string]*servers.Server{"mariadb": servers.MariaDB(t, "10.11"), "mysql": servers.MySQL(t, "9.7")} {
+	servers.EachPrivate(t, func(t *testing.T, srv *servers.Server) {
 		srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)", "INSERT INTO shop.t VALUES (1)")
 		s := open(t, srv)
 		head, err := s.Head(t.Context())
@@ -204,81 +202,77 @@ func TestStream_PositionLost(t *testing.T) {
 			}
 		}
 		at := func(file string, offset uint64) binlog.Position { return s.position(file, offset) }
-		t.Run(name, func(t *testing.T) {
-			lost(at(file.file, file.pos+1000).Text(), "past the end of "+file.file)
-			lost(at("binlog.000999", 4).Text(), "no log file binlog.000999")
-			foreign := at(file.file, file.pos)
-			foreign.Server = "99999999"
-			lost(foreign.Text(), "server 99999999", s.identity())
-			other := at(file.file, file.pos)
-			other.Flavor = binlog.MySQL + binlog.MariaDB - other.Flavor
-			lost(other.Text(), "this server is")
-			ahead, err := binlog.ParsePosition(head)
-			if err != nil {
+		lost(at(file.file, file.pos+1000).Text(), "past the end of "+file.file)
+		lost(at("binlog.000999", 4).Text(), "no log file binlog.000999")
+		foreign := at(file.file, file.pos)
+		foreign.Server = "99999999"
+		lost(foreign.Text(), "server 99999999", s.identity())
+		other := at(file.file, file.pos)
+		other.Flavor = binlog.MySQL + binlog.MariaDB - other.Flavor
+		lost(other.Text(), "this server is")
+		ahead, err := binlog.ParsePosition(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		never := "99999999-aaaa-bbbb-cccc-dddddddddddd:1-7"
+		if s.server.mariadb() {
+			never = "0-" + s.identity() + "-999999"
+		}
+		if ahead.GTIDs, err = binlog.ParseGTIDSet(s.flavor(), never); err != nil {
+			t.Fatal(err)
+		}
+		ahead.Server = ""
+		if s.server.mariadb() {
+			ahead.Server = s.identity()
+		}
+		lost(ahead.Text(), never, "another server")
+		srv.Exec(t, "INSERT INTO shop.t VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO shop.t VALUES (3)", "FLUSH BINARY LOGS")
+		for start := time.Now(); srv.Value(t, "SHOW BINARY LOGS") == file.file && time.Since(start) < 20*time.Second; {
+			var now status
+			if err := s.with(t.Context(), func(c *conn) (err error) { now, err = s.head(t.Context(), c); return err }); err != nil {
 				t.Fatal(err)
 			}
-			never := "99999999-aaaa-bbbb-cccc-dddddddddddd:1-7"
-			if s.server.mariadb() {
-				never = "0-" + s.identity() + "-999999"
-			}
-			if ahead.GTIDs, err = binlog.ParseGTIDSet(s.flavor(), never); err != nil {
-				t.Fatal(err)
-			}
-			ahead.Server = ""
-			if s.server.mariadb() {
-				ahead.Server = s.identity()
-			}
-			lost(ahead.Text(), never, "another server")
-			srv.Exec(t, "INSERT INTO shop.t VALUES (2)", "FLUSH BINARY LOGS", "INSERT INTO shop.t VALUES (3)", "FLUSH BINARY LOGS")
-			for start := time.Now(); srv.Value(t, "SHOW BINARY LOGS") == file.file && time.Since(start) < 20*time.Second; {
-				var now status
-				if err := s.with(t.Context(), func(c *conn) (err error) { now, err = s.head(t.Context(), c); return err }); err != nil {
-					t.Fatal(err)
-				}
-				srv.Exec(t, "PURGE BINARY LOGS TO '"+now.file+"'") // MariaDB keeps a file until its checkpoint is past it
-			}
-			lost(head, "the server has deleted")
-		})
-	}
+			srv.Exec(t, "PURGE BINARY LOGS TO '"+now.file+"'") // MariaDB keeps a file until its checkpoint is past it
+		}
+		lost(head, "the server has deleted")
+	})
 }
 
 // TestStart_XA does not start while the outcome of an XA transaction is open.
 func TestStart_XA(t *testing.T) {
-	for name, srv := range map[string]*servers.Server{"mariadb": servers.MariaDB(t, "10.11"), "mysql": servers.MySQL(t, "9.7")} {
-		t.Run(name, func(t *testing.T) {
-			srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
-			db, err := srv.DB(t).Conn(t.Context())
-			if err != nil {
+	servers.EachPrivate(t, func(t *testing.T, srv *servers.Server) {
+		srv.Exec(t, "CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)")
+		db, err := srv.DB(t).Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		for _, q := range []string{"XA START 'x'", "INSERT INTO shop.t VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"} {
+			if _, err := db.ExecContext(t.Context(), q); err != nil {
 				t.Fatal(err)
 			}
-			defer func() { _ = db.Close() }()
-			for _, q := range []string{"XA START 'x'", "INSERT INTO shop.t VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"} {
-				if _, err := db.ExecContext(t.Context(), q); err != nil {
-					t.Fatal(err)
-				}
+		}
+		s := open(t, srv)
+		finds(t, s, nil, schema.Warning, "1 XA transactions are prepared")
+		started := make(chan error, 1)
+		go func() { // ends when the transaction does
+			_, err := s.Start(t.Context())
+			started <- err
+		}()
+		for srv.Value(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(0.05)'") == "0" {
+			select {
+			case err := <-started:
+				t.Fatalf("the start does not wait: %v", err)
+			default:
 			}
-			s := open(t, srv)
-			finds(t, s, nil, schema.Warning, "1 XA transactions are prepared")
-			started := make(chan error, 1)
-			go func() { // ends when the transaction does
-				_, err := s.Start(t.Context())
-				started <- err
-			}()
-			for srv.Value(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(0.05)'") == "0" {
-				select {
-				case err := <-started:
-					t.Fatalf("the start does not wait: %v", err)
-				default:
-				}
-			}
-			if _, err := db.ExecContext(t.Context(), "XA COMMIT 'x'"); err != nil {
-				t.Fatal(err)
-			}
-			if err := <-started; err != nil {
-				t.Errorf("after the outcome: %v", err)
-			}
-		})
-	}
+		}
+		if _, err := db.ExecContext(t.Context(), "XA COMMIT 'x'"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-started; err != nil {
+			t.Errorf("after the outcome: %v", err)
+		}
+	})
 }
 
 func TestRotateTarget(t *testing.T) {
