@@ -11,8 +11,12 @@ import (
 func TestParse_Logged(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
 		w := newWitness(t, s)
+		made := "CREATE TABLE b AS SELECT * FROM a"
+		if early(s) { // which refuse it where GTIDs are on
+			made = "CREATE TABLE b LIKE a"
+		}
 		for _, q := range []string{
-			"CREATE TABLE a (id int PRIMARY KEY, v varchar(9) DEFAULT 'x''y')", "CREATE TABLE b AS SELECT * FROM a", "CREATE TABLE c LIKE a",
+			"CREATE TABLE a (id int PRIMARY KEY, v varchar(9) DEFAULT 'x''y')", made, "CREATE TABLE c LIKE a",
 			"CREATE TEMPORARY TABLE tmp (id int)", "INSERT INTO tmp VALUES (1)", "INSERT INTO a SELECT id, 'z' FROM tmp", "DROP TEMPORARY TABLE tmp",
 			"CREATE VIEW v AS SELECT * FROM a", "CREATE PROCEDURE p() BEGIN UPDATE a SET v = 'q'; DROP TABLE IF EXISTS c; END", "CALL p()", "DROP PROCEDURE p",
 			"CREATE TRIGGER tr BEFORE INSERT ON a FOR EACH ROW SET NEW.v = 'w'", "DROP TRIGGER tr", "CREATE FUNCTION f() RETURNS int DETERMINISTIC RETURN 1",
@@ -39,6 +43,11 @@ func TestParse_Logged(t *testing.T) {
 			}
 		}
 	})
+}
+
+// early are the versions of MySQL before 8.0.20 that the tests may run on.
+func early(s *servers.Server) bool {
+	return s.Flavour == servers.FlavourMySQL && (s.Version == "5.7" || s.Version == "8.0.15")
 }
 
 // logged returns the statements of the log that were run with the witness's database.

@@ -277,7 +277,7 @@ func TestApply_Server(t *testing.T) {
 			}
 		}
 		t.Logf("the server took %d statements", w.accepted)
-		if w.accepted < 100 {
+		if w.accepted < 70 { // the newer the server, the more it takes
 			t.Errorf("the server took only %d statements", w.accepted)
 		}
 	})
