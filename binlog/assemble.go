@@ -119,9 +119,7 @@ func (a *assembler) rare(e *event) error {
 	case replication.ROTATE_EVENT:
 		return a.rotate(e)
 	case replication.HEARTBEAT_EVENT, replication.HEARTBEAT_LOG_EVENT_V2:
-		a.unplaced = a.unplaced && a.txn.phase != idle
-		a.beat = time.Now().UnixMicro() // the server has nothing newer: a reader lags no more than this
-		a.progress(e.stop)
+		a.heartbeat(e)
 	case replication.FORMAT_DESCRIPTION_EVENT:
 		clear(a.ids)
 		return a.interrupted()
@@ -384,6 +382,17 @@ func (a *assembler) discard() bool {
 	t.items = kept[:0]
 	a.reset()
 	return true
+}
+
+// heartbeat takes an idle server's sign of life. While the log changes from a file to the next, which may take a while, the
+// rotate event at the end of the old file is sent already, and heartbeats still speak of that end: it is no place in the next.
+func (a *assembler) heartbeat(e *event) {
+	a.beat = time.Now().UnixMicro() // the server has nothing newer: a reader lags no more than this
+	if heartbeatFile(e) != a.pos.File {
+		return
+	}
+	a.unplaced = a.unplaced && a.txn.phase != idle
+	a.progress(e.stop)
 }
 
 // progress moves the boundary without a transaction.

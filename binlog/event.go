@@ -151,3 +151,18 @@ func (f *framer) full(low uint32) uint64 {
 	}
 	return at
 }
+
+// heartbeatFile is the log file that a heartbeat speaks of.
+func heartbeatFile(e *event) string {
+	if e.kind == replication.HEARTBEAT_EVENT {
+		return string(e.body)
+	}
+	const end, file = 0, 1
+	c := cursor{p: e.body}
+	for kind := c.uint(1); kind != end && !c.short; kind = c.uint(1) {
+		if value := c.bytes(c.length()); kind == file {
+			return string(value)
+		}
+	}
+	return ""
+}

@@ -3,6 +3,7 @@ package binlog
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"strings"
 	"testing"
@@ -158,6 +159,27 @@ func TestAssembler_Errors(t *testing.T) {
 	}
 	if err := feed(t, newTestAssembler(), rotateTo("binlog.000000")); !errors.Is(err, source.ErrPositionLost) {
 		t.Errorf("backwards: got %v, want ErrPositionLost", err)
+	}
+}
+
+// TestAssembler_LateHeartbeat has a server that is between two files of its log: the old one's end is no place in the next.
+func TestAssembler_LateHeartbeat(t *testing.T) {
+	for kind, body := range map[replication.EventType]string{
+		replication.HEARTBEAT_EVENT: "binlog.00000%d", replication.HEARTBEAT_LOG_EVENT_V2: "\x02\x01\x07\x01\x0dbinlog.00000%d\x00",
+	} {
+		beat := func(file int) event {
+			return event{header: header{kind: kind}, body: fmt.Appendf(nil, body, file)}
+		}
+		a := newTestAssembler()
+		if err := feed(t, a, rotateTo("binlog.000002"), beat(1), rotateTo("binlog.000002")); err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if a.pos.Offset != 4 || a.beat == 0 {
+			t.Errorf("%s of the old file: got %s, heard of at %d", kind, a.pos, a.beat)
+		}
+		if err := feed(t, a, beat(2)); err != nil || a.pos.Offset != 200 {
+			t.Errorf("%s of this file: got %s, %v, want offset 200", kind, a.pos, err)
+		}
 	}
 }
 
