@@ -63,7 +63,8 @@ func (s *applied) apply(st *ddl.Statement) {
 			"SET GLOBAL binlog_format = ROW, then resync the table"))
 	case ddl.NotUnderstood:
 		s.stopAll(st, fmt.Errorf("the statement is not understood: %s; resync the table", st.Reason))
-	case ddl.CreateDatabase, ddl.AlterDatabase, ddl.Other: // no table has another shape or other rows by them
+	case ddl.CreateDatabase, ddl.AlterDatabase, ddl.CreateTrigger, ddl.DropTrigger, ddl.AnalyzeTable, ddl.Other:
+		// No table has another shape or other rows by them.
 	}
 }
 

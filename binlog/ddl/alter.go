@@ -167,7 +167,7 @@ func (p *parser) alterColumn() ([]Clause, error) {
 	case p.words("set", "visible"):
 		return []Clause{{Kind: Show, Name: name}}, nil
 	case p.sees("set", "default"), p.sees("drop", "default"):
-		return p.rest(Clause{}), nil
+		return p.rest(Clause{Kind: SetDefault, Name: name}), nil
 	}
 	return nil, p.unexpected()
 }
@@ -182,7 +182,7 @@ func (p *parser) rest(c Clause) []Clause {
 func (p *parser) add() ([]Clause, error) {
 	switch {
 	case p.words("partition"):
-		return p.rest(Clause{}), nil
+		return p.rest(Clause{Refuses: true}), nil
 	case p.words("system", "versioning"):
 		return []Clause{{Kind: DataChange, Reason: "ADD SYSTEM VERSIONING keeps the history of its rows in the table"}}, nil
 	}
@@ -195,8 +195,8 @@ func (p *parser) add() ([]Clause, error) {
 			return p.rest(Clause{Kind: AddPrimaryKey, Key: key}), nil
 		case k == uniqueKey:
 			return p.rest(Clause{Kind: AddUnique, Key: key}), nil
-		case k == otherKey:
-			return p.rest(Clause{}), nil
+		case k == otherKey, k == ruleKey:
+			return p.rest(Clause{Refuses: k == ruleKey}), nil
 		}
 	}
 	p.words("column")
@@ -236,6 +236,9 @@ func (p *parser) addList(ifNotExists bool) ([]Clause, error) {
 	for _, key := range body.Unique {
 		cs = append(cs, Clause{Kind: AddUnique, Key: key})
 	}
+	if body.refuses {
+		cs = append(cs, Clause{Refuses: true})
+	}
 	return cs, p.endOfColumn()
 }
 
@@ -254,6 +257,7 @@ func added(c Clause) []Clause {
 
 // withKeys adds the keys that a column's definition says it is.
 func withKeys(c Clause) []Clause {
+	c.Refuses = c.Column.refuses
 	cs := []Clause{c}
 	key := []KeyPart{{Column: c.Column.Name}}
 	if c.Column.primary {
@@ -405,7 +409,7 @@ func (p *parser) charsetName() (string, error) {
 func (p *parser) partitionClause() ([]Clause, error) {
 	first := p.i
 	verb := strings.ToUpper(p.next().text)
-	c := Clause{}
+	c := Clause{Refuses: true}
 	switch verb {
 	case "DISCARD", "IMPORT":
 		c = Clause{Kind: DataChange, Reason: verb + " TABLESPACE takes rows away or brings new ones"}
@@ -417,7 +421,7 @@ func (p *parser) partitionClause() ([]Clause, error) {
 		if !p.words("partitioning") {
 			return nil, p.unexpected()
 		}
-		return []Clause{c}, nil
+		return []Clause{{}}, nil
 	}
 	if verb != "PARTITION" && !p.sees("partition") && !p.sees("tablespace") {
 		p.i = first

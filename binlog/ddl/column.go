@@ -69,6 +69,7 @@ func (p *parser) columnAttribute(c *Column) (more bool, err error) {
 		c.SaysNull = c.SaysNull || p.sees("null") && !p.mode.MariaDB
 		c.Default, err = p.defaultValue(&c.def)
 	case p.words("on", "update"):
+		c.Updates = true
 		_, err = p.call()
 	case p.words("serial", "default", "value"):
 		c.SaysNotNull, c.unique, c.counts = true, true, true
@@ -108,8 +109,10 @@ func (p *parser) columnOption(c *Column) (more bool, err error) {
 		p.punct("=")
 		p.next()
 	case p.words("references"):
+		c.refuses = true
 		err = p.references()
 	case p.words("check"):
+		c.refuses = true
 		err = p.bracket()
 	case p.words("constraint"):
 		if !p.sees("check") {

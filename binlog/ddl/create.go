@@ -17,7 +17,7 @@ func (p *parser) create() ([]Statement, error) {
 		return p.createIndex(replace)
 	case temporary, p.seesAny("view", "algorithm", "definer", "sql", "trigger", "procedure", "function", "event", "user",
 		"role", "server", "sequence", "package", "tablespace", "undo", "logfile", "aggregate", "resource", "library"):
-		return one(Statement{Kind: Other}), nil
+		return p.createTrigger(), nil
 	}
 	return nil, p.unexpected()
 }
@@ -107,6 +107,9 @@ func (p *parser) tableElement(c *Create) error {
 	case uniqueKey:
 		c.Unique = append(c.Unique, key)
 		return nil
+	case ruleKey:
+		c.refuses = true
+		return nil
 	case otherKey:
 		return nil
 	case noKey:
@@ -135,7 +138,8 @@ const (
 	noKey keyKind = iota
 	primaryKey
 	uniqueKey
-	otherKey // an index, a foreign key, a check, a period
+	otherKey // an index
+	ruleKey  // what rows must fit, and what is not known in full: a foreign key, a check, a period
 )
 
 // keyDefinition reads a key or a constraint, if there is one rather than a column.
@@ -151,19 +155,20 @@ func (p *parser) keyDefinition() (keyKind, []KeyPart, error) {
 	case maybe && p.sees("primary"):
 		return noKey, nil, p.unexpected() // only the server knows whether there is one
 	case maybe:
-		return otherKey, nil, nil
+		return ruleKey, nil, nil
 	case p.words("primary", "key"):
 		key, err := p.keyParts()
 		return primaryKey, key, err
 	case p.words("unique"):
 		_ = p.anyWord("key", "index")
 		if p.words("if", "not", "exists") {
-			return otherKey, nil, nil // an index of that name may be there, over other columns
+			return ruleKey, nil, nil // an index of that name may be there, over other columns
 		}
 		key, err := p.keyParts()
 		return uniqueKey, key, err
-	case constraint, p.seesAny("index", "key", "fulltext", "spatial", "foreign", "check"),
-		p.sees("vector", "index"), p.sees("vector", "key"), p.sees("period", "for"):
+	case constraint, p.seesAny("foreign", "check"), p.sees("period", "for"):
+		return ruleKey, nil, nil
+	case p.seesAny("index", "key", "fulltext", "spatial"), p.sees("vector", "index"), p.sees("vector", "key"):
 		return otherKey, nil, nil
 	}
 	return noKey, nil, nil
@@ -229,7 +234,7 @@ func (p *parser) createIndex(replace bool) ([]Statement, error) {
 	if replace {
 		st.Clauses = append(st.Clauses, dropIndex(name, true))
 	}
-	c := Clause{}
+	c := Clause{Refuses: unique}
 	if unique && !ifNotExists { // else an index of that name may be there, over other columns
 		c.Kind = AddUnique
 		c.Key, err = p.keyParts()

@@ -54,7 +54,10 @@ const (
 	AlterTable
 	CreateDatabase // Table.Namespace is the database
 	AlterDatabase
-	DropDatabase // with all its tables
+	DropDatabase  // with all its tables
+	CreateTrigger // Trigger, on Table
+	DropTrigger   // Trigger has its name, Table.Namespace its database
+	AnalyzeTable  // neither shape nor rows; tools do it when they are done with a table
 	// DML changes rows by its text: the server or the session logs by statement. No row events tell of it. The tables
 	// are those that the text names as targets; triggers and routines may change others.
 	DML
@@ -64,7 +67,7 @@ const (
 
 var kindNames = [...]string{
 	"other", "create table", "drop table", "rename table", "truncate table", "alter table", "create database",
-	"alter database", "drop database", "dml", "not understood",
+	"alter database", "drop database", "create trigger", "drop trigger", "analyze table", "dml", "not understood",
 }
 
 func (k Kind) String() string { return kindNames[k] }
@@ -84,6 +87,7 @@ type Statement struct {
 	IfNotExists bool // no effect when there is one
 	Create      *Create
 	Clauses     []Clause // AlterTable, in the order of the text
+	Trigger     *Trigger // CreateTrigger, DropTrigger
 	Reason      string   // NotUnderstood: what, quoted from the text
 }
 
@@ -99,6 +103,8 @@ type Create struct {
 	Primary   []KeyPart
 	Unique    [][]KeyPart // in the order of the text
 	Charset   string      // the table's default, empty when it does not say
+
+	refuses bool // a foreign key or a check is among the keys
 }
 
 // A Column is a column as a statement defines it.
@@ -107,10 +113,12 @@ type Column struct {
 	Default Default
 	// SaysNull and SaysNotNull tell what Nullable cannot: that the text says NULL or NOT NULL, rather than nothing.
 	SaysNull, SaysNotNull bool
+	Updates               bool // ON UPDATE: the server sets it when another column of a row changes
 
 	def             nativeType
 	primary, unique bool
 	counts          bool // AUTO_INCREMENT
+	refuses         bool // CHECK, REFERENCES
 }
 
 // A DefaultKind is what a column has when a row does not say.
@@ -154,6 +162,7 @@ const (
 	ConvertCharset // the same, and all text columns become Charset
 	Hide           // Name is left out of SELECT *
 	Show           // Name is no longer left out
+	SetDefault     // rows to come that do not say have another value in Name
 	DataChange     // rows change without an event in the log, for Reason
 )
 
@@ -169,6 +178,9 @@ type Clause struct {
 	To          schema.Name // RenameTo; DataChange: another table that takes part
 	Key         []KeyPart
 	Charset     string
+	// Refuses says that rows may not fit: a foreign key, a check, partitions. The statement fails then; who fills the table
+	// with INSERT IGNORE loses them.
+	Refuses bool
 	// Reason says why rows change without an event in the log. It stands with any kind: adding a column with a volatile
 	// default is both.
 	Reason string

@@ -127,6 +127,9 @@ func describe(st *Statement) string {
 	for i := range st.Clauses {
 		b.WriteString("  " + describeClause(&st.Clauses[i]) + "\n")
 	}
+	if t := st.Trigger; t != nil {
+		fmt.Fprintf(&b, "  %s after=%t %s into %s %v from %v\n", t.Name, t.After, t.Event, t.Into, t.Columns, t.From)
+	}
 	return b.String()
 }
 
@@ -170,6 +173,9 @@ func describeColumn(c *Column) string {
 	case Expression:
 		s += " default expression " + c.Default.Text
 	}
+	if c.Updates {
+		s += " on update"
+	}
 	return s
 }
 
@@ -187,7 +193,7 @@ func describeKey(key []KeyPart) string {
 
 func describeClause(c *Clause) string {
 	s := [...]string{"harmless", "add", "drop", "rename", "modify", "rename to", "add primary key", "drop primary key",
-		"add unique", "drop index", "set charset", "convert charset", "hide", "show", "data change"}[c.Kind]
+		"add unique", "drop index", "set charset", "convert charset", "hide", "show", "set default", "data change"}[c.Kind]
 	if c.Name != "" {
 		s += " " + c.Name
 	}
@@ -216,6 +222,9 @@ func describeClause(c *Clause) string {
 	}
 	if c.IfNotExists {
 		s += " if not exists"
+	}
+	if c.Refuses {
+		s += " refuses rows"
 	}
 	if c.Reason != "" {
 		s += " !! " + c.Reason

@@ -72,7 +72,7 @@ func (p *parser) byVerb() ([]Statement, error) {
 		return p.truncate()
 	case p.words("analyze"):
 		if p.seesAny("table", "local", "no_write_to_binlog") {
-			return one(Statement{Kind: Other}), nil
+			return p.analyze(), nil
 		}
 		return p.dml(), nil // MariaDB's ANALYZE runs the statement
 	case p.seesAny("insert", "replace", "update", "delete", "load", "with", "select", "call", "do"), p.seesPunct("("):
@@ -120,7 +120,9 @@ func (p *parser) drop() ([]Statement, error) {
 		return one(Statement{Kind: Other}), nil // a temporary sequence
 	case p.words("database"), p.words("schema"):
 		return p.database(DropDatabase)
-	case p.seesAny("view", "trigger", "procedure", "function", "event", "user", "role", "server", "sequence", "package",
+	case p.words("trigger"):
+		return p.dropTrigger(), nil
+	case p.seesAny("view", "procedure", "function", "event", "user", "role", "server", "sequence", "package",
 		"index", "tablespace", "undo", "logfile", "prepare", "resource", "spatial", "aggregate", "library", "connection"):
 		return p.dropOther()
 	default:
