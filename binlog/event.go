@@ -94,11 +94,14 @@ func (f *framer) next(p []byte) (event, error) {
 	if err != nil {
 		return e, fmt.Errorf("read event at %s:%d: %w", f.file, f.offset, err)
 	}
-	f.place(&e)
+	if err := f.place(&e); err != nil {
+		return e, fmt.Errorf("read event at %s:%d: %w", f.file, f.offset, err)
+	}
 	return e, nil
 }
 
 var (
+	errPlace    = errors.New("the event says that it ends before the place where it begins")
 	errChecksum = errors.New("the checksum does not match: the event was damaged on the way or on disk")
 	errFormat   = errors.New("the format description is not of version 4: the server is too old")
 )
@@ -124,8 +127,9 @@ func (f *framer) describe(p []byte) error {
 	return nil
 }
 
-// place finds where in the file an event stands.
-func (f *framer) place(e *event) {
+// place finds where in the file an event stands. Events that the server leaves out make a gap; back it never goes, or Seqs
+// would come twice (invariant I10).
+func (f *framer) place(e *event) error {
 	heartbeat := e.kind == replication.HEARTBEAT_EVENT || e.kind == replication.HEARTBEAT_LOG_EVENT_V2
 	switch {
 	case heartbeat:
@@ -138,9 +142,13 @@ func (f *framer) place(e *event) {
 		f.offset = e.stop
 	default:
 		e.stop = f.full(e.end)
+		if e.stop < f.offset+uint64(e.size) {
+			return errPlace
+		}
 		e.start = e.stop - uint64(e.size)
 		f.offset = e.stop
 	}
+	return nil
 }
 
 // full extends the lower 32 bits of an offset that is not before the last one.

@@ -282,7 +282,7 @@ func (r *reader) step(ctx context.Context) error {
 	}
 	e, err := r.frame.next(p)
 	if err != nil {
-		if errors.Is(err, errChecksum) || errors.Is(err, errSize) || errors.Is(err, errShort) {
+		if errors.Is(err, errChecksum) || errors.Is(err, errSize) || errors.Is(err, errShort) || errors.Is(err, errPlace) {
 			err = fmt.Errorf("%w: %w", source.ErrTransient, err)
 		}
 		return &finalError{err}

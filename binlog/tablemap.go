@@ -87,7 +87,9 @@ func parseTableMap(p []byte) (*tableMap, error) {
 	c.bytes((n + 7) / 8) // which columns are nullable
 	for len(c.p) > 0 && !c.short {
 		kind := c.uint(1)
-		m.parseOptional(kind, cursor{p: c.bytes(c.length())})
+		if err := m.parseOptional(kind, cursor{p: c.bytes(c.length())}); err != nil {
+			return nil, err
+		}
 	}
 	return m, c.err()
 }
@@ -117,7 +119,7 @@ func (m *tableMap) parseMetas(p []byte) error {
 }
 
 // parseOptional reads one field of the optional metadata. Unknown fields are left alone, as the protocol wants.
-func (m *tableMap) parseOptional(kind uint64, c cursor) {
+func (m *tableMap) parseOptional(kind uint64, c cursor) error {
 	switch kind {
 	case metaSignedness:
 		m.unsigned = c.p
@@ -130,10 +132,11 @@ func (m *tableMap) parseOptional(kind uint64, c cursor) {
 			m.names = append(m.names, string(c.bytes(c.length())))
 		}
 	case metaSetLabels:
-		m.sets = parseLabels(c)
+		m.sets = parseLabels(&c)
 	case metaEnumLabels:
-		m.enums = parseLabels(c)
+		m.enums = parseLabels(&c)
 	}
+	return c.err()
 }
 
 func (c *collations) setDefault(all []int) {
@@ -142,7 +145,7 @@ func (c *collations) setDefault(all []int) {
 	}
 }
 
-func parseLabels(c cursor) [][]string {
+func parseLabels(c *cursor) [][]string {
 	var all [][]string
 	for len(c.p) > 0 && !c.short {
 		n := c.length()

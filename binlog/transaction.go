@@ -56,9 +56,13 @@ func (a *assembler) mysqlGTID(e *event) error {
 	if len(server) < 16 {
 		return a.fatal(e, errShort.Error())
 	}
-	if e.kind == replication.GTID_EVENT {
-		a.name(GTID{Server: [16]byte(server), Number: number})
+	if e.kind != replication.GTID_EVENT {
+		return nil
 	}
+	if number == 0 || number > maxNumber {
+		return a.fatal(e, fmt.Sprintf("a GTID has the number %d, which no server gives", number))
+	}
+	a.name(GTID{Server: [16]byte(server), Number: number})
 	return nil
 }
 
@@ -74,8 +78,8 @@ func (a *assembler) taggedGTID(e *event) (err error) {
 	if err := g.Decode(bytes.Clone(e.body)); err != nil {
 		return a.fatal(e, err.Error())
 	}
-	if len(g.SID) != 16 || g.GNO <= 0 {
-		return a.fatal(e, "a tagged GTID without server or number")
+	if len(g.SID) != 16 || g.GNO <= 0 || g.GNO > maxNumber || g.Tag.String() != "" && !isTag(g.Tag.String()) {
+		return a.fatal(e, "a tagged GTID without server or number, or with a tag that is none")
 	}
 	if g.ImmediateCommitTimestamp != 0 {
 		a.txn.time = int64(g.ImmediateCommitTimestamp)
