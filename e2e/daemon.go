@@ -43,7 +43,7 @@ func (p *Pipeline) Run(t testing.TB, env ...string) *Daemon {
 	t.Cleanup(func() {
 		d.Kill(t)
 		if t.Failed() {
-			t.Logf("the end of cdcsync's log:\n%s", p.Log(80))
+			p.told.Do(func() { t.Logf("the end of cdcsync's log:\n%s", p.Log(80)) })
 		}
 	})
 	return d
@@ -78,6 +78,13 @@ func (d *Daemon) Terminate(t testing.TB) int {
 		t.Fatalf("cdcsync did not end within 30 s of SIGTERM:\n%s", d.pipeline.Log(40))
 	}
 	return d.cmd.ProcessState.ExitCode()
+}
+
+// Pause stops the program for a time, as a machine does that is suspended. It is told nothing.
+func (d *Daemon) Pause(length time.Duration) {
+	d.signal(syscall.SIGSTOP)
+	time.Sleep(length)
+	d.signal(syscall.SIGCONT)
 }
 
 func (d *Daemon) signal(s syscall.Signal) {

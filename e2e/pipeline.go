@@ -37,6 +37,7 @@ type Pipeline struct {
 
 	target   Target
 	settings Settings
+	told     sync.Once // the log's end, when the test has failed
 }
 
 // NewPipeline writes a configuration that copies a database into an Iceberg warehouse of its own, with a user who may do

@@ -96,6 +96,8 @@ func (l *Load) change(ctx context.Context, r *rand.Rand) {
 
 // define runs one schema change.
 func (l *Load) define(ctx context.Context, statement string) error {
+	l.config.Gates.DDL.RLock()
+	defer l.config.Gates.DDL.RUnlock()
 	_, err := l.pool.ExecContext(ctx, statement)
 	if err == nil {
 		l.counts.changes.Add(1)

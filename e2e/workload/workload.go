@@ -29,6 +29,15 @@ type Config struct {
 	Rate    int           // transactions per second of all writers together; 0: flat out
 	Rows    int           // rows that each table has before the writers start; 0: 500
 	DDL     time.Duration // pause between schema changes; 0: no schema changes
+	Wild    bool          // also what few applications do, see wild.go; some of it sets global variables: for private servers
+	Gates   *Gates        // nil: a test that kills the server need not wait for anything
+}
+
+// Gates let a test wait until nothing is under way that a killed server leaves half done: each is held for reading while
+// such a statement runs.
+type Gates struct {
+	DDL sync.RWMutex // schema changes: MySQL before 8.0, MariaDB before 10.6
+	XA  sync.RWMutex // XA PREPARE, COMMIT and ROLLBACK, which MariaDB may have logged, and not done
 }
 
 // A Load is a workload on one database.
@@ -41,6 +50,8 @@ type Load struct {
 	evolve evolving
 	extras []string // tables that schema changes created
 	made   int      // how many there were
+	starts uint64
+	wild   wildness
 
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
@@ -69,12 +80,16 @@ func New(t testing.TB, s *servers.Server, database string, c Config) *Load {
 		c.Seed = rand.Uint64()
 	}
 	c.Writers, c.Rows = defaulted(c.Writers, 4), defaulted(c.Rows, 500)
+	if c.Gates == nil {
+		c.Gates = new(Gates)
+	}
 	t.Logf("workload on %s: seed %d, %d writers", database, c.Seed, c.Writers)
 	pool, err := sql.Open("mysql", s.DSN(database)+"&sql_mode=%27%27&innodb_lock_wait_timeout=5")
 	if err != nil {
 		t.Fatalf("open pool of workload: %v", err)
 	}
 	l := &Load{config: c, server: s, pool: pool, database: database}
+	l.wild.files = servers.Folder(t, "load")
 	t.Cleanup(func() {
 		l.Stop()
 		_ = pool.Close()
@@ -109,9 +124,9 @@ func (l *Load) create(ctx context.Context) error {
 	return nil
 }
 
-// random is the source of the statements of one session.
+// random is the source of the statements of one session since the last Start.
 func (l *Load) random(session uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(l.config.Seed, session))
+	return rand.New(rand.NewPCG(l.config.Seed, l.starts<<33|session))
 }
 
 // Start lets the writers write until Stop. Those of an earlier Start are stopped first.
@@ -128,6 +143,7 @@ func (l *Load) Start() {
 		r := l.random(1 << 32)
 		l.wait.Go(func() { l.change(ctx, r) })
 	}
+	l.starts++
 }
 
 // Stop ends the writers, waits for them, and returns what they have done since New. It may be called again, and Start
@@ -175,6 +191,10 @@ var refusals = map[uint16]bool{
 	1412: true, // table definition has changed
 	1091: true, // cannot drop: just dropped
 	1060: true, // duplicate column name
+	1317: true, // the statement was interrupted: the server shuts down
+	1397: true, // no such XA transaction: another session has ended it, or still has it
+	1402: true, // the XA transaction was rolled back
+	1614: true, // ... for a deadlock
 }
 
 // outcome counts an error of a transaction.

@@ -23,7 +23,7 @@ func (w *writer) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		// Not given up when the workload stops: what was sent and then abandoned may still happen later.
-		if err := w.transact(context.WithoutCancel(ctx)); err != nil {
+		if err := w.turn(context.WithoutCancel(ctx)); err != nil {
 			w.load.outcome(ctx, err)
 		}
 		if rest := pace - time.Since(began); rest > 0 {
@@ -32,17 +32,24 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
+func (w *writer) turn(ctx context.Context) error {
+	if w.load.config.Wild && w.r.IntN(6) == 0 {
+		return w.wild(ctx)
+	}
+	return w.transact(ctx, w.load.pool)
+}
+
 // transact does one transaction: often a single statement, sometimes many over several tables, of which some are rolled
 // back wholly or to a savepoint.
-func (w *writer) transact(ctx context.Context) error {
+func (w *writer) transact(ctx context.Context, on session) error {
 	if w.r.IntN(3) == 0 { // autocommit
-		err := w.statement(ctx, w.load.pool)
+		err := w.statement(ctx, on)
 		if err == nil {
 			w.load.counts.transactions.Add(1)
 		}
 		return err
 	}
-	tx, err := w.load.pool.BeginTx(ctx, nil)
+	tx, err := on.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -83,13 +90,24 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// A session can also begin transactions.
+type session interface {
+	execer
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
 // statement changes rows of one table; hot rows more often than others.
 func (w *writer) statement(ctx context.Context, on execer) error {
 	t := w.tables[w.r.IntN(len(w.tables))]
 	if w.r.IntN(4) == 0 {
 		t = w.tables[1]
 	}
-	for _, q := range w.sql(t) {
+	return w.all(ctx, on, w.sql(t)...)
+}
+
+// all runs statements, and counts their rows.
+func (w *writer) all(ctx context.Context, on execer, statements ...string) error {
+	for _, q := range statements {
 		result, err := on.ExecContext(ctx, q)
 		if err != nil {
 			return err
