@@ -24,7 +24,7 @@ import (
 
 const (
 	short = 8 * time.Second // a run of `make test`
-	round = 2 * time.Minute  // between two comparisons
+	round = 2 * time.Minute // between two comparisons
 )
 
 // durable has a server keep what it has said, also when its machine goes.
