@@ -222,7 +222,11 @@ func documents() []family {
 		return columnType{native: native, only: only, random: shape(kind, srid), key: geometryKey(native)}
 	}
 	vectors := func(only servers.Flavour, since, n int, call string) columnType {
-		return columnType{native: fmt.Sprintf("vector(%d)", n), only: only, since: since, random: vector(call, n), key: refused}
+		key := refused
+		if only == servers.FlavourMariaDB {
+			key = tried
+		}
+		return columnType{native: fmt.Sprintf("vector(%d)", n), only: only, since: since, random: vector(call, n), key: key}
 	}
 	return []family{
 		{name: "json (MySQL)", note: "the text as the server prints it. ClickHouse: see `json.mode`. MariaDB's is text", types: []columnType{{native: "json", only: servers.FlavourMySQL, values: slices.Concat(jsonValues, deepValues(100)), random: jsonLiteral, key: refused}}},
