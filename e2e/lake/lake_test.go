@@ -99,7 +99,7 @@ func TestResync_REST(t *testing.T) {
 	d := p.Run(t)
 	p.Equal(t, 30*time.Second, "orders")
 	d.Terminate(t)
-	unlogged(t, s, "DELETE FROM "+db+".orders WHERE id = 13")
+	e2e.Unlogged(t, s, "DELETE FROM "+db+".orders WHERE id = 13")
 	change()
 	command(t, p, "resync", db+".orders")
 	if state := command(t, p, "state"); !strings.Contains(state, "copied anew by the next run") {
@@ -119,23 +119,6 @@ func TestResync_REST(t *testing.T) {
 	d = p.Run(t)
 	p.Equal(t, 30*time.Second, "orders")
 	d.Terminate(t)
-}
-
-// unlogged runs a statement that leaves no trace in the log.
-func unlogged(t *testing.T, s *servers.Server, statement string) {
-	t.Helper()
-	conn, err := s.DB(t).Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, sql := range []string{"SET SESSION sql_log_bin = OFF", statement, "SET SESSION sql_log_bin = ON"} {
-		if _, err := conn.ExecContext(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	if err := conn.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 // TestResync_KeyChanged copies a table anew that another key has stopped; it was kept in the sink until then.
