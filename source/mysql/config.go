@@ -38,7 +38,7 @@ type Config struct {
 	ChunkRows         int           `yaml:"scan.incremental.snapshot.chunk.size"` // at most so many rows; 0: by bytes and time only
 	SignalTable       string        `yaml:"signal.table"`                         // database.table for written watermarks
 	ConnectTimeout    time.Duration `yaml:"connect.timeout"`
-	HeartbeatInterval time.Duration `yaml:"heartbeat.interval"`
+	HeartbeatInterval time.Duration `yaml:"heartbeat.interval"`                         // at most so long is an idle log silent
 	TinyintIsBool     bool          `yaml:"treat-tinyint1-as-boolean.enabled"`          // only false: the number is kept
 	SchemaChanges     bool          `yaml:"schema-change.enabled"`                      // only true: rows follow their table's shape
 	Incremental       bool          `yaml:"scan.incremental.snapshot.enabled"`          // only true: there is no other way to copy

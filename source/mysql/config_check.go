@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/cdcsync/cdcsync/pipeline/option"
 )
@@ -60,10 +61,20 @@ func (c *Config) checkServer(add adder) {
 	if c.ConnectTimeout <= 0 {
 		add("connect.timeout", "%v is no time to wait; write one like 30s", c.ConnectTimeout)
 	}
-	if c.HeartbeatInterval <= 0 {
-		add("heartbeat.interval", "%v is no interval; write one like 30s", c.HeartbeatInterval)
+	if c.HeartbeatInterval < shortestHeartbeat {
+		add("heartbeat.interval", "%v is too short: at least %v; write an interval like 30s", c.HeartbeatInterval, shortestHeartbeat)
 	}
 }
+
+const (
+	// Servers take no less than a millisecond as the period of heartbeats; this leaves them time for something else.
+	shortestHeartbeat = 10 * time.Millisecond
+	// Copies wait for the log to be told up to their chunks, however long the user lets an idle log be silent.
+	longestHeartbeat = 500 * time.Millisecond
+)
+
+// heartbeat is how often an idle server is to say where its log ends.
+func (c *Config) heartbeat() time.Duration { return min(c.HeartbeatInterval, longestHeartbeat) }
 
 func (c *Config) checkStart(add adder) {
 	const offset = "scan.startup.specific-offset"
@@ -128,6 +139,9 @@ func (c *Config) Warnings() []string {
 	}
 	if c.NewlyAddedInLog != "" {
 		warnings = append(warnings, "scan.binlog.newly-added-table.enabled has no effect: matching tables that are created meanwhile are always captured, from their first row on")
+	}
+	if c.HeartbeatInterval > longestHeartbeat && c.HeartbeatInterval != DefaultConfig().HeartbeatInterval {
+		warnings = append(warnings, fmt.Sprintf("heartbeat.interval has no effect above %v: so often is the position of an idle log known anyway, as copies of tables need it", longestHeartbeat))
 	}
 	if c.ChunkKeyColumn != "" {
 		warnings = append(warnings, "scan.incremental.snapshot.chunk.key-column has no effect: chunks are cut by the whole primary key, or unique key of NOT NULL columns")

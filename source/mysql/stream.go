@@ -25,14 +25,15 @@ func (s *Source) Stream(ctx context.Context, from source.Position, tables []*sch
 		return nil, err
 	}
 	stream, err := binlog.Open(ctx, binlog.Config{
-		Addr:     s.cfg.address(),
-		User:     s.cfg.Username,
-		Password: s.cfg.Password,
-		TLS:      s.tls,
-		ServerID: id,
-		Shapes:   tables,
-		Match:    match,
-		Log:      s.log,
+		Addr:            s.cfg.address(),
+		User:            s.cfg.Username,
+		Password:        s.cfg.Password,
+		TLS:             s.tls,
+		ServerID:        id,
+		HeartbeatPeriod: s.cfg.heartbeat(),
+		Shapes:          tables,
+		Match:           match,
+		Log:             s.log,
 	}, from)
 	if err != nil {
 		return nil, err
