@@ -3,6 +3,7 @@ package binlog
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
@@ -38,6 +39,9 @@ type assembler struct {
 	packed packed
 	held   held
 
+	migrations migrations // nil: online schema changes are not followed
+	log        *slog.Logger
+
 	out      []source.Event
 	outBytes int
 	moved    bool  // pos is past what out and the events before it say
@@ -59,6 +63,7 @@ type mapped struct {
 	epoch int
 	table *table // nil: not captured
 	plan  *plan
+	ghost *migration // whose rows are looked at, while that is needed
 }
 
 // A phase is how far the assembler is in a transaction.
@@ -183,9 +188,13 @@ func (a *assembler) tableMap(e *event) error {
 	if err != nil {
 		return a.fatal(e, err.Error())
 	}
+	named := schema.Name{Namespace: string(namespace), Table: string(name)}
 	m = &mapped{body: bytes.Clone(e.body), epoch: a.epoch}
 	a.ids[id] = m
-	t := a.tables[schema.Name{Namespace: string(namespace), Table: string(name)}]
+	if len(a.migrations) > 0 {
+		a.observe(named, m)
+	}
+	t := a.tables[named]
 	if t == nil || t.stopped {
 		return nil
 	}
@@ -221,7 +230,7 @@ func (a *assembler) rowsOf(e *event) (*mapped, error) {
 		}
 		return nil, a.fatal(e, fmt.Sprintf("rows of table id %d, which no table map names", id))
 	}
-	if m.table == nil || m.table.stopped {
+	if m.ghost == nil && (m.table == nil || m.table.stopped) {
 		return nil, nil
 	}
 	return m, nil
@@ -233,8 +242,11 @@ func (a *assembler) rows(e *event, kind rowsKind) error {
 	if err != nil || m == nil {
 		return err
 	}
-	second := e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2 || kind == partialRows
-	re, err := parseRows(kind, second, len(m.plan.cols), e.body[6:])
+	if m.ghost != nil {
+		a.ghostRows(m, e, kind)
+		return nil
+	}
+	re, err := parseRows(kind, e.extra(kind), len(m.plan.cols), e.body[6:])
 	if err == nil && packedRows(e) {
 		re.rows, err = a.packed.inflate(re.rows)
 	}
@@ -245,6 +257,11 @@ func (a *assembler) rows(e *event, kind rowsKind) error {
 		a.stop(m.table, e.start, fmt.Errorf("decode row: %w; resync the table", err))
 	}
 	return a.ahead()
+}
+
+// extra says that a rows event is of the version that may carry data which is not about the rows.
+func (e *event) extra(kind rowsKind) bool {
+	return e.kind >= replication.WRITE_ROWS_EVENTv2 && e.kind <= replication.DELETE_ROWS_EVENTv2 || kind == partialRows
 }
 
 // images decodes the row images of an event. offset is the first one's in the file.
@@ -435,6 +452,7 @@ func (a *assembler) interrupted() error {
 func (a *assembler) stop(t *table, offset uint64, why error) {
 	t.stopped, t.batch = true, nil
 	a.held.drop(t.shape.Name)
+	a.overtaken(t.shape.Name, "the table was stopped meanwhile")
 	for i := range a.txn.items {
 		if it := &a.txn.items[i]; it.Rows != nil && it.Rows.Table.Name == t.shape.Name {
 			// The batch may hold half a row: it must not be pooled in a shape that New does not expect.

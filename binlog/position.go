@@ -29,6 +29,8 @@ type Position struct {
 	// Prepared are the XA transactions whose changes are before the position, and whose outcome is not. Their changes are
 	// read again from where they are.
 	Prepared []Prepared
+	// Migrations are the online schema changes that are under way.
+	Migrations []Migration
 }
 
 // A Prepared is an XA transaction that waits for its outcome.
@@ -51,6 +53,10 @@ func ParsePosition(text source.Position) (Position, error) {
 
 func parsePosition(text string) (p Position, err error) {
 	text, prepared, _ := strings.Cut(text, "#")
+	prepared, migrations, _ := strings.Cut(prepared, "#")
+	if p.Migrations, err = parseMigrations(migrations); err != nil {
+		return p, err
+	}
 	if err := p.parsePrepared(prepared); err != nil {
 		return p, err
 	}
@@ -142,6 +148,10 @@ func (p Position) appendText(dst []byte) []byte {
 			dst = append(append(append(dst, '@'), url.PathEscape(x.File)...), ':')
 			dst = strconv.AppendUint(dst, x.Offset, 10)
 		}
+	}
+	if len(p.Migrations) > 0 {
+		dst = append(dst, "##"[min(len(p.Prepared), 1):]...)
+		dst = appendMigrations(dst, p.Migrations)
 	}
 	return dst
 }

@@ -25,8 +25,13 @@ func (a *assembler) statement(e *event) error {
 	}
 	mode := q.parserMode(a.facts)
 	s := applied{a: a, at: e.start, text: text, mode: mode, strict: q.mode&modeStrict != 0}
-	for _, st := range ddl.Parse(text, mode) {
-		s.apply(&st)
+	sts := ddl.Parse(text, mode)
+	if s.swapped(sts) {
+		return nil
+	}
+	for i := range sts {
+		s.apply(&sts[i])
+		s.track(&sts[i])
 	}
 	return nil
 }
@@ -38,6 +43,8 @@ type applied struct {
 	text   string
 	mode   ddl.Mode
 	strict bool // the server refuses to cut values to fit
+	// unfollowed is why the statement, which ends a migration, is not taken for an ALTER of its table.
+	unfollowed string
 }
 
 // quote is the beginning of the statement, for people. Its strings, which may be secrets, are left out.
@@ -140,15 +147,15 @@ func (s *applied) created(st *ddl.Statement) (*schema.Table, error) {
 	if t := s.a.find(st.Create.Like); t != nil {
 		like = t.shape
 	}
-	return st.Create.Shape(st.Table, like, s.charset(st.Table.Namespace))
+	return st.Create.Shape(st.Table, like, s.a.charset(st.Table.Namespace))
 }
 
 // charset is what text columns have that name none. Rows are decoded by what their table map says, where it says so.
-func (s *applied) charset(database string) string {
-	if set := s.a.facts.databases[database]; set != "" {
+func (a *assembler) charset(database string) string {
+	if set := a.facts.databases[database]; set != "" {
 		return set
 	}
-	return s.a.facts.charset
+	return a.facts.charset
 }
 
 // change applies a statement to one captured table.
@@ -161,7 +168,7 @@ func (s *applied) change(st *ddl.Statement) {
 		s.stop(t, fmt.Errorf("rows change without a trace in the log: %s; resync the table", strings.Join(reasons, "; ")))
 		return
 	}
-	after, edits, err := ddl.Apply(t.shape, st, s.charset(st.Table.Namespace))
+	after, edits, err := ddl.Apply(t.shape, st, s.a.charset(st.Table.Namespace))
 	if err != nil {
 		s.stop(t, fmt.Errorf("the statement does not fit the known shape: %w; resync the table", err))
 		return
@@ -195,6 +202,7 @@ func (s *applied) replace(t *table, after *schema.Table, edits []schema.Edit) {
 	before := t.shape
 	t.batch = nil
 	s.a.epoch++
+	s.a.overtaken(before.Name, "the table itself was altered or emptied meanwhile")
 	if after == nil {
 		delete(s.a.tables, before.Name)
 	} else {
@@ -222,7 +230,7 @@ func (s *applied) rename(st *ddl.Statement) {
 func (s *applied) movedIn(to schema.Name) {
 	delete(s.a.tables, to)
 	if s.a.match(to) {
-		s.a.stopped(to, s.at, fmt.Errorf("%w (statement: %s)", source.ErrAppeared, s.quote()))
+		s.a.stopped(to, s.at, s.appeared())
 		s.a.tables[to] = &table{shape: &schema.Table{Name: to}, stopped: true}
 	}
 	s.a.epoch++
@@ -235,6 +243,7 @@ func (s *applied) move(t *table, after *schema.Table, edits []schema.Edit) {
 		return
 	}
 	before := t.shape
+	s.a.overtaken(before.Name, "the table was renamed meanwhile")
 	delete(s.a.tables, before.Name)
 	t.batch = nil
 	s.a.epoch++

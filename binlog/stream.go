@@ -39,7 +39,10 @@ type Config struct {
 	ReadTimeout time.Duration
 	Shapes      []*schema.Table        // the captured tables, in the shapes in force at the position
 	Match       func(schema.Name) bool // captures tables that are created later; nil: none
-	Log         *slog.Logger           // nil: silent
+	// Migrations has the swap that ends a migration by gh-ost or pt-online-schema-change taken for an ALTER of the table,
+	// where the log shows that it is as good as one. Otherwise the table has stopped, with ErrAppeared.
+	Migrations bool
+	Log        *slog.Logger // nil: silent
 }
 
 func (c *Config) setDefaults() {
@@ -108,11 +111,15 @@ func Open(ctx context.Context, cfg Config, from source.Position) (*Stream, error
 
 func newAssembler(cfg *Config, facts *serverFacts, pos Position) *assembler {
 	a := &assembler{
-		facts: facts, match: cfg.Match, pos: pos, ids: map[uint64]*mapped{},
+		facts: facts, match: cfg.Match, pos: pos, ids: map[uint64]*mapped{}, log: cfg.Log,
 		tables: make(map[schema.Name]*table, len(cfg.Shapes)),
 	}
 	for _, t := range cfg.Shapes {
 		a.tables[t.Name] = &table{shape: t}
+	}
+	a.pos.Migrations = nil
+	if cfg.Migrations {
+		a.resumeMigrations(pos.Migrations)
 	}
 	return a
 }

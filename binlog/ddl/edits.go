@@ -17,7 +17,7 @@ func (a *alteration) columnEdits() []schema.Edit {
 	}
 	edits = append(edits, a.renames()...)
 	for i, c := range a.cols {
-		if c.from >= 0 && !sameBut(a.before.Columns[c.from], a.after.Columns[i]) {
+		if c.from >= 0 && !SameBut(a.before.Columns[c.from], a.after.Columns[i]) {
 			edits = append(edits, schema.Edit{Kind: schema.ModifyColumn, Column: c.Name})
 		}
 	}
@@ -39,8 +39,8 @@ func (a *alteration) heir(i int) int {
 	return slices.IndexFunc(a.cols, func(c altColumn) bool { return c.from == i })
 }
 
-// sameBut says that two columns differ in their names only.
-func sameBut(x, y schema.Column) bool {
+// SameBut says that two columns differ in their names only.
+func SameBut(x, y schema.Column) bool {
 	return x.Type == y.Type && x.Nullable == y.Nullable && x.Native == y.Native && x.Charset == y.Charset &&
 		x.Flags == y.Flags && slices.Equal(x.Labels, y.Labels)
 }
