@@ -12,6 +12,7 @@ import (
 // A needs says which servers have what a scenario is about. The zero needs is all of them.
 type needs struct {
 	mysql, mariadb string // the first version that has it, as "8.0.29"; empty: all of them; never: none
+	mysqlUntil     string // the first version of MySQL that is not like that any more; empty: none
 	why            string // what others lack, in place of the version
 }
 
@@ -36,6 +37,8 @@ func (n needs) lacks(f servers.Flavour, version [3]int) string {
 		return kind + " does not have it"
 	case earlier(version, parseVersion(first)):
 		return fmt.Sprintf("since %s %s", kind, first)
+	case f == servers.FlavourMySQL && n.mysqlUntil != "" && !earlier(version, parseVersion(n.mysqlUntil)):
+		return "until MySQL " + n.mysqlUntil
 	}
 	return ""
 }
