@@ -131,6 +131,8 @@ func (w *chunkWriter) argument(c int) string {
 		}
 	case schema.Binary:
 		return "CAST(? AS BINARY)"
+	case schema.Enum, schema.Set: // MySQL before 8.0.22 compares texts instead, if it does not know of the number beforehand
+		return "CAST(? AS UNSIGNED)"
 	case schema.Date:
 		return "CAST(CONCAT(?, '') AS DATE)"
 	case schema.Datetime, schema.Timestamp:

@@ -68,6 +68,7 @@ func keyCases() []keyCase {
 		})},
 		{name: "set of 64", columns: "k SET('l0'" + labels(1, 64) + ")", key: "k", values: []string{"0", "1", "3", "1 << 62", "1 << 63", "(1 << 63) + 1", "~0", "(1 << 63) - 1"}},
 		{name: "enum", columns: "k ENUM('z','a','M','b')", key: "k", values: []string{"'z'", "'a'", "'M'", "'b'"}},
+		{name: "enum of ucs2", columns: "k ENUM('z','é','x','b') CHARACTER SET ucs2", key: "k", values: []string{"'z'", "'é'", "'x'", "'b'"}},
 		{name: "set", columns: "k SET('z','a','M','b')", key: "k", values: []string{"''", "'z'", "'a'", "'z,a'", "'b'", "'z,a,M,b'", "'M,b'"}},
 		{name: "ascii", columns: "k VARCHAR(30) CHARACTER SET ascii", key: "k", values: words("ascii", ascii...)},
 		{name: "latin1", columns: "k VARCHAR(90) CHARACTER SET latin1", key: "k", values: append(words("latin1", cased...), words("latin1", "é1", "e2", "ÿ", "ß", "ss", "Æ", "zz")...)},
