@@ -55,12 +55,12 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	src, err := j.connect(ctx, log)
 	if err != nil {
-		return err
+		return unlessTold(ctx, err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	snk, err := j.sink.open(ctx, j.name, log)
 	if err != nil {
-		return fmt.Errorf("open the sink: %w", err)
+		return unlessTold(ctx, fmt.Errorf("open the sink: %w", err))
 	}
 	defer func() { err = errors.Join(err, snk.Close()) }()
 
@@ -72,6 +72,14 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 	return a.watch(ctx, p, c.metrics, &show{
 		status: p.Status, estimate: src.EstimateRows, screen: screen, log: log, meter: newMeter(time.Now()),
 	})
+}
+
+// unlessTold is the error of an opening, or nil if the program was told to end meanwhile: that is no failure.
+func unlessTold(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // watch runs the pipeline, with the progress and the metrics beside it, and waits for all of them.
