@@ -44,9 +44,10 @@ type assembler struct {
 
 	out      []source.Event
 	outBytes int
-	moved    bool  // pos is past what out and the events before it say
-	beat     int64 // when the server last said that it had nothing newer, microseconds; 0: rows came since
-	unplaced bool  // the server was told GTIDs only, and has not yet said where in its log that is
+	moved    bool   // pos is past what out and the events before it say
+	beat     int64  // when the server last said that it had nothing newer, microseconds; 0: rows came since
+	unplaced bool   // the server was told GTIDs only, and has not yet said where in its log that is
+	even     uint64 // Seq from which on no transaction is behind the position that is among its GTIDs
 }
 
 // A table is one captured table.
@@ -128,8 +129,9 @@ func (a *assembler) rare(e *event) error {
 	case replication.FORMAT_DESCRIPTION_EVENT:
 		clear(a.ids)
 		return a.interrupted()
-	case replication.PREVIOUS_GTIDS_EVENT, replication.MARIADB_GTID_LIST_EVENT, replication.MARIADB_BINLOG_CHECKPOINT_EVENT,
-		replication.STOP_EVENT:
+	case replication.PREVIOUS_GTIDS_EVENT, replication.MARIADB_GTID_LIST_EVENT:
+		return a.previousGTIDs(e)
+	case replication.MARIADB_BINLOG_CHECKPOINT_EVENT, replication.STOP_EVENT:
 		a.progress(e.stop)
 	case replication.ROWS_QUERY_EVENT, replication.MARIADB_ANNOTATE_ROWS_EVENT, replication.INTVAR_EVENT,
 		replication.RAND_EVENT, replication.USER_VAR_EVENT, replication.IGNORABLE_EVENT,
@@ -168,7 +170,7 @@ func (a *assembler) fatal(e *event, why string) error {
 
 // seq is where an offset of the current file is in the order of the log.
 func (a *assembler) seq(offset uint64) uint64 {
-	return Position{File: a.pos.File, Offset: offset}.Seq()
+	return Position{Shift: a.pos.Shift, File: a.pos.File, Offset: offset}.Seq()
 }
 
 // tableMap learns which table a table id stands for.
@@ -344,7 +346,10 @@ func (a *assembler) commit(stop uint64) error {
 	rows := t.ahead || len(t.items) > 0
 	a.deliver()
 	a.pos.Offset = stop
-	if t.gtid.Number != 0 && a.pos.GTIDs != nil {
+	switch {
+	case t.gtid.Number == 0:
+		a.pos.GTIDs = nil // they do not name all that was read any more
+	case a.pos.GTIDs != nil:
 		a.pos.GTIDs.Add(t.gtid)
 	}
 	if rows {
@@ -359,6 +364,7 @@ func (a *assembler) commit(stop uint64) error {
 // boundary delivers the position.
 func (a *assembler) boundary(time int64) {
 	a.moved, a.beat = false, 0
+	a.pos.Ragged = a.pos.Ragged && a.pos.Seq() < a.even
 	a.text = a.pos.appendText(a.text[:0])
 	a.out = append(a.out, source.Event{Commit: source.Position(a.text), Seq: a.pos.Seq(), Time: time})
 }
@@ -431,7 +437,7 @@ func (a *assembler) rotate(e *event) error {
 	if _, err := FileNumber(file); err != nil {
 		return a.fatal(e, err.Error())
 	}
-	next := Position{File: file, Offset: u64(e.body)}
+	next := Position{Shift: a.pos.Shift, File: file, Offset: u64(e.body)}
 	if a.pos.File != "" && next.Seq() < a.pos.Seq() {
 		return fmt.Errorf("%w: the server goes back from %s:%d to %s:%d", source.ErrPositionLost, a.pos.File, a.pos.Offset, file, next.Offset)
 	}

@@ -113,6 +113,11 @@ func (c *Config) prepare(gc *client.Conn, from *Position) (*serverFacts, error) 
 	if err := checkServer(gc, facts, from); err != nil {
 		return nil, fmt.Errorf("resume at %s: %w", from, err)
 	}
+	if from.byGTID() {
+		if err := facts.learnEnd(gc); err != nil {
+			return nil, fmt.Errorf("ask for the end of the log: %w", err)
+		}
+	}
 	return facts, nil
 }
 

@@ -50,7 +50,7 @@ const (
 // for each domain, and holds all that precedes it: server ids play no part in it (they change when a replica is promoted).
 // Sets of different flavors are not comparable: Contains and Equal are false.
 type GTIDSet interface {
-	// Add adds one transaction. It is cheap: nothing is copied.
+	// Add adds one transaction, the newest of its log. It is cheap: nothing is copied.
 	Add(g GTID)
 	ContainsGTID(g GTID) bool
 	Contains(other GTIDSet) bool

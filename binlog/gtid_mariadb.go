@@ -56,14 +56,23 @@ func parseMariaDBGTID(text string) (GTID, error) {
 	return GTID{Domain: uint32(domain), ServerID: uint32(server), Number: number}, nil
 }
 
-// Add moves the domain of g forward to g. An older number than the domain has is in the set already.
+// Add moves the domain of g to g, which is the newest of the domain in the log. Its number may be a lower one, if the server
+// does not insist on their order (gtid_strict_mode): servers find a place in the log by the GTID before it, not by numbers.
 func (s *MariaDBSet) Add(g GTID) {
 	if s.domains == nil {
 		s.domains = map[uint32]mariaPosition{}
 	}
-	if p, found := s.domains[g.Domain]; !found || p.number < g.Number {
-		s.domains[g.Domain] = mariaPosition{g.ServerID, g.Number}
+	s.domains[g.Domain] = mariaPosition{g.ServerID, g.Number}
+}
+
+// All are the last transactions of the domains, by domain.
+func (s *MariaDBSet) All() []GTID {
+	all := make([]GTID, 0, len(s.domains))
+	for _, domain := range s.sorted() {
+		p := s.domains[domain]
+		all = append(all, GTID{Domain: domain, ServerID: p.server, Number: p.number})
 	}
+	return all
 }
 
 // ContainsGTID says that g's domain has come to g.
@@ -100,10 +109,13 @@ func (s *MariaDBSet) Clone() GTIDSet {
 
 // Union returns the further position of each domain.
 func (s *MariaDBSet) Union(other GTIDSet) GTIDSet {
-	u := s.Clone()
+	u := &MariaDBSet{domains: map[uint32]mariaPosition{}}
+	maps.Copy(u.domains, s.domains)
 	if o, ok := other.(*MariaDBSet); ok {
-		for domain, p := range o.domains {
-			u.Add(GTID{Domain: domain, ServerID: p.server, Number: p.number})
+		for _, g := range o.All() {
+			if !u.ContainsGTID(g) {
+				u.Add(g)
+			}
 		}
 	}
 	return u
@@ -142,4 +154,39 @@ func (s *MariaDBSet) sorted() []uint32 {
 	keys := slices.Collect(maps.Keys(s.domains))
 	slices.Sort(keys)
 	return keys
+}
+
+// A MariaDBState is what a server's log has, as gtid_binlog_state says: the last transaction of each domain and server.
+type MariaDBState []GTID
+
+// ParseMariaDBState reads domain-server-number,domain-server-number.
+func ParseMariaDBState(text string) (MariaDBState, error) {
+	var s MariaDBState
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		g, err := parseMariaDBGTID(part)
+		if err != nil {
+			return nil, fmt.Errorf("parse GTID state: %q: %w", part, err)
+		}
+		s = append(s, g)
+	}
+	return s, nil
+}
+
+// Has says that the log has g, or had it before it was purged.
+func (s MariaDBState) Has(g GTID) bool {
+	return slices.ContainsFunc(s, func(h GTID) bool { return h.Domain == g.Domain && h.ServerID == g.ServerID && h.Number >= g.Number })
+}
+
+// Last is the highest number that the log has of a domain; 0: none.
+func (s MariaDBState) Last(domain uint32) uint64 {
+	n := uint64(0)
+	for _, h := range s {
+		if h.Domain == domain {
+			n = max(n, h.Number)
+		}
+	}
+	return n
 }

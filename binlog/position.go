@@ -14,17 +14,26 @@ import (
 // 1 GiB, and only a single transaction can make one longer.
 const offsetBits = 40
 
+// fileBits are the others.
+const fileBits = 64 - offsetBits
+
 // A Position is a point between two transactions of a server's log. It is written as
 //
 //	flavor/server/file:offset/gtids      mysql/4d2a...-0001/binlog.000007:1234/4d2a...-0001:1-99
 //
 // Server and file:offset may be empty. Without GTIDs the last slash is missing too; with it, no GTID is executed yet. There
-// is a file or GTIDs, or both. Prepared XA transactions follow behind a #. The zero Position is none.
+// is a file or GTIDs, or both. A shift follows the server behind a semicolon, a ragged offset ends with a tilde. Prepared
+// XA transactions follow behind a #. The zero Position is none.
 type Position struct {
 	Flavor Flavor
-	Server string  // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
-	File   string  // the log file; empty: GTIDs alone say where
-	Offset uint64  // in bytes
+	Server string // MySQL: server_uuid; MariaDB: server_id. Offsets mean something on this server only
+	// Shift is added to the numbers of this server's log files: what is read after a failover is behind all that was read
+	// before it (invariant I10). 0 on the server that a pipeline begins with.
+	Shift  uint64
+	File   string // the log file; empty: GTIDs alone say where
+	Offset uint64 // in bytes
+	// Ragged says that some of the GTIDs are behind File and Offset: read by them, those transactions would come again.
+	Ragged bool
 	GTIDs  GTIDSet // nil: the log has none, or they are not known
 	// Prepared are the XA transactions whose changes are before the position, and whose outcome is not. Their changes are
 	// read again from where they are.
@@ -72,7 +81,7 @@ func parsePosition(text string) (p Position, err error) {
 	default:
 		return p, fmt.Errorf("%w: unknown flavor %q", errPosition, parts[0])
 	}
-	if p.Server, err = url.PathUnescape(parts[1]); err != nil {
+	if err := p.parseServer(parts[1]); err != nil {
 		return p, err
 	}
 	if parts[2] == "" && len(parts) == 3 {
@@ -87,6 +96,17 @@ func parsePosition(text string) (p Position, err error) {
 		p.GTIDs, err = ParseGTIDSet(p.Flavor, parts[3])
 	}
 	return p, err
+}
+
+func (p *Position) parseServer(text string) (err error) {
+	server, shift, shifted := strings.Cut(text, ";")
+	if shifted {
+		if p.Shift, err = strconv.ParseUint(shift, 10, fileBits); err != nil || p.Shift == 0 {
+			return fmt.Errorf("%q is not a shift of file numbers", shift)
+		}
+	}
+	p.Server, err = url.PathUnescape(server)
+	return err
 }
 
 // parsePrepared reads name@file:offset&name@file:offset. Without a place behind it, a name is of no interest.
@@ -118,7 +138,9 @@ func (p *Position) parseFile(text string) (err error) {
 	if p.File, err = url.PathUnescape(text[:i]); err != nil {
 		return err
 	}
-	if p.Offset, err = strconv.ParseUint(text[i+1:], 10, offsetBits); err != nil {
+	offset := text[i+1:]
+	offset, p.Ragged = strings.CutSuffix(offset, "~")
+	if p.Offset, err = strconv.ParseUint(offset, 10, offsetBits); err != nil {
 		return fmt.Errorf("%q is not an offset", text[i+1:])
 	}
 	_, err = FileNumber(p.File)
@@ -133,10 +155,17 @@ func (p Position) Text() source.Position { return source.Position(p.appendText(n
 
 func (p Position) appendText(dst []byte) []byte {
 	dst = append(append(dst, p.Flavor.String()...), '/')
-	dst = append(append(dst, url.PathEscape(p.Server)...), '/')
+	dst = append(dst, url.PathEscape(p.Server)...)
+	if p.Shift != 0 {
+		dst = strconv.AppendUint(append(dst, ';'), p.Shift, 10)
+	}
+	dst = append(dst, '/')
 	if p.File != "" {
 		dst = append(append(dst, url.PathEscape(p.File)...), ':')
 		dst = strconv.AppendUint(dst, p.Offset, 10)
+		if p.Ragged {
+			dst = append(dst, '~')
+		}
 	}
 	if p.GTIDs != nil {
 		dst = p.GTIDs.AppendText(append(dst, '/'))
@@ -156,23 +185,41 @@ func (p Position) appendText(dst []byte) []byte {
 	return dst
 }
 
-// Seq is the position in the order of the server's log (invariant I10); 0 without a file.
+// Seq is the position in the order of all that a pipeline reads (invariant I10). Without a file it is below all that is
+// read from the position on.
 func (p Position) Seq() uint64 {
 	n, err := FileNumber(p.File)
 	if err != nil {
-		return 0
+		return p.Shift << offsetBits
 	}
-	return n<<offsetBits | p.Offset
+	return (p.Shift+n)<<offsetBits | p.Offset
 }
 
+// MaxShift is the largest sum of a shift and a file's number that a Seq has room for.
+const MaxShift = 1<<fileBits - 1
+
+// Behind returns a shift with which all that is read of another server is behind the positions: file numbers begin with 1.
+func Behind(ps ...Position) uint64 {
+	shift := uint64(0)
+	for _, p := range ps {
+		shift = max(shift, p.Seq()>>offsetBits+1)
+	}
+	return shift
+}
+
+// even says that all that was read is before one place in the files.
+func (p *Position) even() bool { return p.File != "" && !p.Ragged }
+
 // byGTID says that only GTIDs can name the position to the server: its protocol has 32 bits for an offset.
-func (p *Position) byGTID() bool { return p.File == "" || p.Offset >= 1<<32 }
+func (p *Position) byGTID() bool {
+	return !p.even() && p.GTIDs != nil || p.File == "" || p.Offset >= 1<<32
+}
 
 // FileNumber is the number that a log file's name ends with. Names are compared by it: "binlog.1000000" comes after
 // "binlog.999999".
 func FileNumber(file string) (uint64, error) {
 	i := strings.LastIndexByte(file, '.')
-	n, err := strconv.ParseUint(file[i+1:], 10, 64-offsetBits)
+	n, err := strconv.ParseUint(file[i+1:], 10, fileBits)
 	if i < 0 || err != nil {
 		return 0, fmt.Errorf("log file %q does not end with a number", file)
 	}

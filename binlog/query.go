@@ -147,4 +147,6 @@ type serverFacts struct {
 	charsets   map[int]string    // by collation id
 	databases  map[string]string // the default character set of each database, at the time of connecting
 	charset    string            // of new databases
+	named      bool              // MySQL: gtid_mode is ON, so that GTIDs name all transactions
+	end        Position          // the log's end when the connection was made, if GTIDs say where to begin; no file: not known
 }

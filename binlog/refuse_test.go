@@ -186,7 +186,6 @@ func TestOpen_PositionLost(t *testing.T) {
 		{"ahead of the file, mysql", mysql, func(p binlog.Position) binlog.Position { p.Offset += 1 << 20; return p }},
 		{"no such file", mariadb, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
 		{"no such file, mysql", mysql, func(p binlog.Position) binlog.Position { p.File = "binlog.000999"; return p }},
-		{"other server", mariadb, func(p binlog.Position) binlog.Position { p.Server = "1"; return p }},
 		{"other flavor", mysql, func(p binlog.Position) binlog.Position { p.Flavor = binlog.MariaDB; p.GTIDs = nil; return p }},
 		{"ahead by gtid", mariadb, func(p binlog.Position) binlog.Position {
 			p.GTIDs.Add(binlog.GTID{Domain: 0, ServerID: 1, Number: 1 << 40})
@@ -213,6 +212,21 @@ func TestOpen_PositionLost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOpen_OtherServer holds that the caller is to find the place in another server's log, and that it is not the end.
+func TestOpen_OtherServer(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		p, err := binlog.ParsePosition(head(t, s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Server = "1"
+		_, err = binlog.Open(t.Context(), config(s, "none"), p.Text())
+		if !errors.Is(err, source.ErrTransient) || errors.Is(err, source.ErrPositionLost) || !strings.Contains(err.Error(), "another server answers") {
+			t.Errorf("got %v, want ErrTransient", err)
+		}
+	})
 }
 
 type secret string

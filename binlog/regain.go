@@ -54,7 +54,7 @@ func explained(c *Config, err error) error {
 
 // readPrepared reads one transaction; nil if it is not there.
 func (c *Config) readPrepared(ctx context.Context, from *Position, x Prepared, r *regained) (*heldTxn, error) {
-	begin := Position{Flavor: from.Flavor, Server: from.Server, File: x.File, Offset: x.Offset}
+	begin := Position{Flavor: from.Flavor, Server: from.Server, Shift: from.Shift, File: x.File, Offset: x.Offset}
 	conn, facts, err := c.open(ctx, &begin)
 	if err != nil {
 		return nil, err

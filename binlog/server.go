@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func learn(gc *client.Conn) (*serverFacts, error) {
 	f := &serverFacts{flavor: MySQL, version: versionNumber(row[0]), lowerNames: row[1] == "1", id: row[2], charset: row[3]}
 	if strings.Contains(strings.ToLower(row[0]), "mariadb") {
 		f.flavor = MariaDB
-	} else if f.id, err = one(gc, "SELECT @@server_uuid"); err != nil {
+	} else if err := f.learnMySQL(gc); err != nil {
 		return nil, err
 	}
 	if f.charsets, err = charsetsOf(gc, f.flavor); err != nil {
@@ -33,6 +34,47 @@ func learn(gc *client.Conn) (*serverFacts, error) {
 	}
 	f.databases, err = pairs(gc, "SELECT schema_name, default_character_set_name FROM information_schema.schemata")
 	return f, err
+}
+
+func (f *serverFacts) learnMySQL(gc *client.Conn) error {
+	r, err := gc.Execute("SELECT @@server_uuid, @@GLOBAL.gtid_mode")
+	if err != nil {
+		return err
+	}
+	row, err := texts(r, 0)
+	if err == nil {
+		f.id, f.named = row[0], row[1] == "ON"
+	}
+	return err
+}
+
+// statusSQL shows the end of the log.
+func (f *serverFacts) statusSQL() string {
+	switch {
+	case f.flavor == MySQL && f.version >= 80200:
+		return "SHOW BINARY LOG STATUS"
+	case f.flavor == MariaDB && f.version >= 100502:
+		return "SHOW BINLOG STATUS"
+	}
+	return "SHOW MASTER STATUS"
+}
+
+// learnEnd asks where the log ends. An account that may not look has none.
+func (f *serverFacts) learnEnd(gc *client.Conn) error {
+	r, err := gc.Execute(f.statusSQL())
+	if my := new(mysql.MyError); errors.As(err, &my) || err == nil && r.RowNumber() == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	row, err := texts(r, 0)
+	if err != nil {
+		return err
+	}
+	f.end.File = row[0]
+	f.end.Offset, err = strconv.ParseUint(row[1], 10, offsetBits)
+	return err
 }
 
 // versionNumber makes 101106 of 10.11.6-MariaDB-log.
@@ -119,8 +161,8 @@ func checkServer(gc *client.Conn, f *serverFacts, from *Position) error {
 		return fmt.Errorf("%w: the position is of %s, the server is %s", source.ErrPositionLost, from.Flavor, f.flavor)
 	}
 	if from.Server != "" && from.Server != f.id {
-		return fmt.Errorf("%w: the server is %s, the position is of server %s: offsets in its log mean nothing here; "+
-			"point the pipeline back to that server, or resync", source.ErrPositionLost, f.id, from.Server)
+		return fmt.Errorf("%w: the server is %s, the position is of server %s: places in the one's log mean nothing in the other's",
+			errMoved, f.id, from.Server)
 	}
 	if from.GTIDs == nil || from.GTIDs.Empty() {
 		return nil
@@ -140,23 +182,31 @@ func checkServer(gc *client.Conn, f *serverFacts, from *Position) error {
 	}
 }
 
+// errMoved says that another server answers than the one that the position is of: the caller is to find the place in that
+// one's log.
+var errMoved = fmt.Errorf("%w: another server answers", source.ErrTransient)
+
 // executedPatience is how long the position may be ahead of what the server says it has executed: MySQL records a
 // transaction later than it sends it.
 const executedPatience = 5 * time.Second
 
 // lacking returns what the server does not have of a set.
 func lacking(gc *client.Conn, f *serverFacts, gtids GTIDSet) (GTIDSet, error) {
-	sql := "SELECT @@GLOBAL.gtid_executed"
+	variables := []string{"gtid_executed"}
 	if f.flavor == MariaDB {
-		sql = "SELECT @@GLOBAL.gtid_binlog_pos"
+		// What a replica has applied is known without being in its log, in domains that have been quiet since it was set up.
+		variables = []string{"gtid_binlog_pos", "gtid_slave_pos"}
 	}
-	text, err := one(gc, sql)
-	if err != nil {
-		return nil, err
+	for _, name := range variables {
+		text, err := one(gc, "SELECT @@GLOBAL."+name)
+		if err != nil {
+			return nil, err
+		}
+		have, err := ParseGTIDSet(f.flavor, text)
+		if err != nil {
+			return nil, err
+		}
+		gtids = gtids.Subtract(have)
 	}
-	have, err := ParseGTIDSet(f.flavor, text)
-	if err != nil {
-		return nil, err
-	}
-	return gtids.Subtract(have), nil
+	return gtids, nil
 }

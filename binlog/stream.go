@@ -216,7 +216,7 @@ func (r *reader) run(ctx context.Context) error {
 		if !errors.Is(err, source.ErrTransient) || !r.as.discard() {
 			return r.deliverLast(ctx, err)
 		}
-		if failures++; failures > attempts {
+		if failures++; failures > attempts || errors.As(err, new(*goneError)) {
 			return r.deliverLast(ctx, err)
 		}
 		if err := r.deliverLast(ctx, nil); err != nil {
@@ -256,7 +256,7 @@ func (r *reader) session(ctx context.Context) (err error) {
 	if r.conn == nil {
 		c, facts, err := r.cfg.open(ctx, &r.as.pos)
 		if err != nil {
-			return err
+			return r.reopened(err)
 		}
 		r.conn, r.as.facts = c, facts
 	}
@@ -268,7 +268,7 @@ func (r *reader) session(ctx context.Context) (err error) {
 		r.conn = nil
 	}()
 	if r.as.pos.byGTID() { // the server finds the place, and says where that is
-		r.as.pos.File, r.as.pos.Offset, r.as.unplaced = "", 0, true
+		r.as.unplace()
 	}
 	r.as.drain = func() error { return r.handOver(ctx) }
 	r.frame = framer{file: r.as.pos.File, offset: r.as.pos.Offset}
@@ -279,6 +279,21 @@ func (r *reader) session(ctx context.Context) (err error) {
 		}
 	}
 }
+
+// reopened sorts out why a lost connection could not be opened again. A server that cannot go on from the last boundary, or
+// is another one, is no end: what was read may be more than what is durable, and the caller's checkpoint may be found there.
+func (r *reader) reopened(err error) error {
+	explained := r.cfg.explain(err)
+	if errors.Is(explained, source.ErrPositionLost) || errors.Is(explained, errMoved) {
+		return &goneError{fmt.Errorf("%w: the log cannot be followed from what was read last: %v", source.ErrTransient, explained)} //nolint:errorlint // its class must not show
+	}
+	return err
+}
+
+// A goneError ends the stream: the caller is to open it at its checkpoint.
+type goneError struct{ error }
+
+func (e *goneError) Unwrap() error { return e.error }
 
 // step takes one event, and hands over what is finished when the caller waits for it, when the server pauses, or when it
 // is enough.

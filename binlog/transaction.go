@@ -90,7 +90,7 @@ func (a *assembler) taggedGTID(e *event) (err error) {
 
 func (a *assembler) name(g GTID) {
 	a.txn.gtid = g
-	a.txn.id.Server, a.txn.id.Tag, a.txn.id.Number = g.Server, g.Tag, g.Number
+	a.txn.id.Server, a.txn.id.Tag, a.txn.id.Domain, a.txn.id.Number = g.Server, g.Tag, g.Domain, g.Number
 	o := &a.txn.origin
 	o.Server, o.Tag, o.Domain, o.Number = g.Server, g.Tag, g.Domain, g.Number
 }

@@ -1,6 +1,10 @@
 package binlog
 
-import "github.com/cdcsync/cdcsync/source"
+import (
+	"math"
+
+	"github.com/cdcsync/cdcsync/source"
+)
 
 // LogView is a view known by positions of the log: it holds all transactions that begin before Low and none that begins
 // at High or later. Of the others it knows nothing; MariaDB's consistent snapshot has Low equal to High, and knows all. Of
@@ -47,15 +51,17 @@ func (v *GTIDView) Sees(t source.TxnID) source.Visibility {
 
 // reached is the view of a position: exact.
 type reached struct {
-	gtids GTIDSet // MySQL's; nil: where a transaction begins tells
-	seq   uint64
+	gtids  GTIDSet // nil: where a transaction begins tells
+	seq    uint64
+	since  uint64 // before it is what was read of other servers: GTIDs tell
+	ragged bool   // transactions behind seq are among the GTIDs
 }
 
-// Sees answers by GTID where the transaction has one, else by where it begins.
+// Sees answers by GTID where that can be relied on, else by where the transaction begins.
 func (v reached) Sees(t source.TxnID) source.Visibility {
 	in := t.Seq < v.seq
-	if v.gtids != nil && t.Number != 0 {
-		in = v.gtids.ContainsGTID(GTID{Server: t.Server, Tag: t.Tag, Number: t.Number})
+	if v.gtids != nil && t.Number != 0 && (t.Seq < v.since || v.ragged && !in) {
+		in = v.gtids.ContainsGTID(GTID{Server: t.Server, Tag: t.Tag, Domain: t.Domain, Number: t.Number})
 	}
 	if in {
 		return source.Yes
@@ -63,10 +69,34 @@ func (v reached) Sees(t source.TxnID) source.Visibility {
 	return source.No
 }
 
-// Reached is the view of a position: exactly the transactions at or before it.
-func Reached(p Position) source.View {
-	if p.Flavor == MySQL && p.GTIDs != nil && !p.GTIDs.Empty() {
-		return reached{p.GTIDs, p.Seq()}
+// Reached is the view of a position, for the transactions of a stream that began at from: exactly those at or before it.
+//
+// MySQL's GTIDs tell always. MariaDB's have an order that only the whole replication keeps to: without gtid_strict_mode a
+// server may log a lower number after a higher one. So they tell only of transactions of another server than the position's.
+func Reached(p, from Position) source.View {
+	v := reached{gtids: p.GTIDs, seq: p.Seq(), since: p.Shift << offsetBits, ragged: !p.even()}
+	if p.GTIDs == nil || p.GTIDs.Empty() {
+		return reached{seq: v.seq}
 	}
-	return reached{nil, p.Seq()}
+	if p.Flavor == MySQL || p.Server != from.Server || p.Shift != from.Shift {
+		v.since = math.MaxUint64
+	}
+	return v
+}
+
+// Join returns the position at which all up to p and all up to at is read, where at is a boundary of the stream that runs.
+// When at is not ragged, all that had been read before the stream was opened is behind it.
+func Join(p, at Position) Position {
+	same := p.Server == at.Server && p.Shift == at.Shift
+	switch {
+	case same && (p.even() && at.even() || p.GTIDs == nil):
+		if p.Seq() > at.Seq() {
+			return p
+		}
+		return at
+	case at.even() || p.GTIDs == nil || at.GTIDs.Contains(p.GTIDs):
+		return at
+	}
+	at.GTIDs, at.Ragged = at.GTIDs.Union(p.GTIDs), true
+	return at
 }

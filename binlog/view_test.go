@@ -26,7 +26,7 @@ func TestViews(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return binlog.Reached(p)
+		return binlog.Reached(p, p)
 	}
 	tests := []struct {
 		name string

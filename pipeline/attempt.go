@@ -222,6 +222,9 @@ func (a *attempt) commit(t *txn) {
 	}
 	err := a.p.states.remember(a.work, t.save.touched)
 	if err == nil {
+		err = a.announce(a.work, t)
+	}
+	if err == nil {
 		err = a.commitSink(t)
 	}
 	if err != nil {

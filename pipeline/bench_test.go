@@ -27,6 +27,10 @@ func (f *flood) Tables(context.Context, func(schema.Name) bool) (source.Discover
 	return source.Discovered{Tables: []*schema.Table{f.shape}}, nil
 }
 
+func (f *flood) Resume(_ context.Context, at source.Position, _ []source.Position) (source.Position, error) {
+	return at, nil
+}
+
 func (f *flood) Start(context.Context) (source.Start, error) {
 	return source.Start{Position: "0"}, nil
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/e2e/fault"
@@ -22,10 +24,32 @@ func (c *changeRecord) key() string {
 
 // txnName spells a transaction so that it is the same on every replay, on another server too if it has a GTID.
 func txnName(id source.TxnID) string {
-	if id.Server != [16]byte{} {
+	switch {
+	case id.Server != [16]byte{}:
 		return fmt.Sprintf("%s:%s:%d", hex.EncodeToString(id.Server[:]), id.Tag, id.Number)
+	case id.Number != 0:
+		return fmt.Sprintf("%d-%d", id.Domain, id.Number)
 	}
 	return fmt.Sprintf("%d:%d", id.Seq, id.Number)
+}
+
+// txn is the change's transaction, as it was read: perhaps from another server, at its place there.
+func (c *changeRecord) txn() source.TxnID {
+	id := source.TxnID{Seq: c.Seq}
+	parts := strings.Split(c.Txn, ":")
+	if len(parts) == 3 && hex.DecodedLen(len(parts[0])) == len(id.Server) {
+		if _, err := hex.Decode(id.Server[:], []byte(parts[0])); err == nil {
+			id.Tag = parts[1]
+			id.Number, _ = strconv.ParseUint(parts[2], 10, 64)
+		}
+		return id
+	}
+	if domain, number, named := strings.Cut(c.Txn, "-"); named {
+		d, _ := strconv.ParseUint(domain, 10, 32)
+		id.Domain = uint32(d)
+		id.Number, _ = strconv.ParseUint(number, 10, 64)
+	}
+	return id
 }
 
 func newChange(c *schema.Change, id source.TxnID, at source.Position) *changeRecord {
@@ -177,20 +201,27 @@ func (a *attempt) makeChange(ctx context.Context, r *changeRecord, t *table, c *
 
 // passed are the changes that a cut at the boundary covers: those made or delivered again, and those that no longer are
 // because their table has stopped.
-func (a *attempt) passed() []int64 {
+func (a *attempt) passed() ([]int64, error) {
 	var ids []int64
 	for _, c := range a.changes {
 		ids = append(ids, c.id)
 		delete(a.earlier, c.key())
 	}
 	a.changes = nil
+	if len(a.earlier) == 0 {
+		return ids, nil
+	}
+	here, err := a.p.Source.Reached(a.at, a.at)
+	if err != nil {
+		return ids, fmt.Errorf("compare with %s: %w", a.at, err)
+	}
 	for key, c := range a.earlier {
-		if c.Seq < a.seq {
+		if here.Sees(c.txn()) == source.Yes {
 			ids = append(ids, c.id)
 			delete(a.earlier, key)
 		}
 	}
-	return ids
+	return ids, nil
 }
 
 // adopt makes the change ours.

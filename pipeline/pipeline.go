@@ -79,6 +79,7 @@ type Pipeline struct {
 // states is what a pipeline asks of its Store.
 type states interface {
 	remember(context.Context, []touchedRecord) error
+	announce(ctx context.Context, at source.Position, seq uint64) error
 	begin(ctx context.Context) (*checkpoint, error)
 	save(ctx context.Context, sv *save) error
 	applying(ctx context.Context, c *changeRecord, shape *schema.Table) error

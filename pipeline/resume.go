@@ -23,6 +23,9 @@ func (a *attempt) resume(ctx context.Context) error {
 		return fmt.Errorf("begin run %d in the sink: %w", a.number, err)
 	}
 	if c.Position == "" {
+		if _, err := a.p.Source.Resume(ctx, "", nil); err != nil {
+			return fmt.Errorf("ask for the source: %w", err)
+		}
 		return a.start(ctx)
 	}
 	a.at, a.seq, a.time, a.saved = c.Position, c.Seq, c.Time, c.Position
@@ -80,15 +83,13 @@ func (a *attempt) restore(r *tableRecord) error {
 	case to != r.Sink:
 		t.stop(a.at, fmt.Errorf("it was written to the sink table %s until now, and the routes say %s: the rows so far are in the "+
 			"former; put the route back, or drop the sink table and start again to have the table copied anew", r.Sink, to))
-	case r.Ahead != "":
-		return a.ahead(t, r.Ahead)
 	}
 	return nil
 }
 
 // ahead notes that the sink has all rows of t up to p.
 func (a *attempt) ahead(t *table, p source.Position) error {
-	view, err := a.p.Source.Reached(p)
+	view, err := a.p.Source.Reached(p, a.at)
 	if err != nil {
 		return fmt.Errorf("resume %s at %s: %w", t.Name, p, err)
 	}
@@ -124,14 +125,22 @@ func (a *attempt) reconcile(ctx context.Context, c *checkpoint) error {
 	for _, to := range created {
 		ask = append(ask, to)
 	}
-	if len(ask) == 0 {
-		return nil
+	var marks map[schema.Name]sink.Mark
+	if len(ask) > 0 {
+		var err error
+		if marks, err = a.p.Sink.Marks(ctx, ask); err != nil {
+			return fmt.Errorf("read marks: %w", err)
+		}
 	}
-	marks, err := a.p.Sink.Marks(ctx, ask)
-	if err != nil {
-		return fmt.Errorf("read marks: %w", err)
+	if err := a.locate(ctx, c, marks); err != nil {
+		return err
 	}
 	for _, t := range a.sorted() {
+		if t.Ahead != "" && t.follows() {
+			if err := a.ahead(t, t.Ahead); err != nil {
+				return err
+			}
+		}
 		if h, ok := homes[t]; ok {
 			if err := a.check(t, h, marks, c); err != nil {
 				return err
@@ -239,7 +248,7 @@ func (a *attempt) adoptLate(t *table, id source.TxnID) error {
 	if err := json.Unmarshal(m.State, &r); err != nil || r.Position == "" {
 		return fmt.Errorf("mark of table %s in the sink, epoch %d, cannot be read: %q", t.Sink, m.Epoch, m.State)
 	}
-	view, err := a.p.Source.Reached(r.Position)
+	view, err := a.p.Source.Reached(r.Position, a.at)
 	if err != nil {
 		return fmt.Errorf("resume %s at %s: %w", t.Name, r.Position, err)
 	}

@@ -28,6 +28,9 @@ type pipelineRecord struct {
 	Position source.Position `json:"position"` // empty: the pipeline has not begun
 	Seq      uint64          `json:"seq"`
 	Time     int64           `json:"time"` // source commit time at the position, microseconds
+	// Reach is where a commit went to that was begun and is not known to have ended, in a sink that stores marks after rows.
+	Reach    source.Position `json:"reach,omitempty"`
+	ReachSeq uint64          `json:"reachSeq,omitempty"`
 	Copy     bool            `json:"copy"` // tables are copied when they are first seen
 	Bounded  bool            `json:"bounded"`
 	// Selection is what Match was made of when the tables were last looked for.
@@ -140,6 +143,9 @@ func (s *Store) save(ctx context.Context, sv *save) error {
 		}
 		p.Position, p.Seq, p.Time = sv.position, sv.seq, sv.time
 		p.Epoch, p.Next = max(p.Epoch, sv.epoch), max(p.Next, sv.epoch+1)
+		if sv.seq >= p.ReachSeq {
+			p.Reach, p.ReachSeq = "", 0
+		}
 		if sv.selection != "" {
 			p.Selection = sv.selection
 		}

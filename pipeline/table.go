@@ -122,15 +122,5 @@ func (t *table) snapshotTable() snapshot.Table {
 	return snapshot.Table{Shape: t.shape, Progress: t.Progress, Touched: keys, From: t.Ahead}
 }
 
-// has says that the sink has the rows of a transaction already. Transactions come in order: after the first that it has
-// not, it has none.
-func (t *table) has(id source.TxnID) bool {
-	if t.had == nil {
-		return false
-	}
-	if t.had.Sees(id) == source.Yes {
-		return true
-	}
-	t.had, t.Ahead, t.dirty = nil, "", true
-	return false
-}
+// has says that the sink has the rows of a transaction already.
+func (t *table) has(id source.TxnID) bool { return t.had != nil && t.had.Sees(id) == source.Yes }

@@ -324,6 +324,9 @@ func (a *attempt) cut() {
 	t.from, t.done = a.saved, make(chan struct{})
 	t.save = save{position: a.at, seq: a.seq, time: a.time, gone: a.gone}
 	a.gone = nil
+	if err := a.overtake(); err != nil {
+		a.fail(err)
+	}
 	a.mark(t)
 	for _, tb := range a.tables {
 		if tb.dirty {
@@ -336,7 +339,11 @@ func (a *attempt) cut() {
 			}
 		}
 	}
-	t.save.covered = a.passed()
+	covered, err := a.passed()
+	if err != nil {
+		a.fail(err)
+	}
+	t.save.covered = covered
 	a.saved, a.lastCut = a.at, time.Now()
 	go a.commit(t) // finish waits for it
 	a.poke()

@@ -59,6 +59,13 @@ type Heart interface {
 	Beat(ctx context.Context, position string, time int64) error
 }
 
+// A Trailing sink stores marks after their rows: a crash between the two leaves rows past the mark. For it the engine notes
+// where a commit goes to before it begins, so that a later start can make sure that the source did not lose what they are.
+type Trailing interface {
+	// MarksTrail says no more than that it is so.
+	MarksTrail()
+}
+
 // A Txn is a sink's unit of work. It holds whole source transactions (invariant I4), and one version of each table
 // (invariant I5).
 type Txn interface {

@@ -33,7 +33,7 @@ func Open(ctx context.Context, src source.Source, from source.Position, tables [
 	shapes := make([]*schema.Table, len(tables))
 	for i, t := range tables {
 		shapes[i] = t.Shape
-		if err := m.capture(src, t); err != nil {
+		if err := m.capture(src, t, from); err != nil {
 			return nil, fmt.Errorf("resume snapshot of %s: %w", t.Shape.Name, err)
 		}
 	}
@@ -48,11 +48,11 @@ func Open(ctx context.Context, src source.Source, from source.Position, tables [
 	}, nil
 }
 
-func (m *merge) capture(src source.Source, t Table) error {
+func (m *merge) capture(src source.Source, t Table, from source.Position) error {
 	var had source.View
 	if t.From != "" {
 		var err error
-		if had, err = src.Reached(t.From); err != nil {
+		if had, err = src.Reached(t.From, from); err != nil {
 			return err
 		}
 	}

@@ -377,7 +377,7 @@ func TestStream_From(t *testing.T) {
 
 type reachedSource struct{ fakeSource }
 
-func (f *reachedSource) Reached(p source.Position) (source.View, error) {
+func (f *reachedSource) Reached(p, _ source.Position) (source.View, error) {
 	n, err := strconv.ParseUint(string(p), 10, 64)
 	return before(n), err
 }

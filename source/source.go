@@ -34,6 +34,7 @@ type TxnID struct {
 	Seq    uint64   // where the transaction begins in the log
 	Server [16]byte // MySQL: the UUID of its GTID, zero without one
 	Tag    string   // MySQL: the tag of its GTID
+	Domain uint32   // MariaDB: the domain of its GTID
 	Number uint64   // the number in its GTID; PostgreSQL: the transaction's xid
 }
 
@@ -135,17 +136,26 @@ type Discovered struct {
 	Refused []*schema.TableError // tables that match but cannot be captured, with the reason
 }
 
-// A Source is a database to copy from. Its methods may be called concurrently.
+// A Source is a database to copy from. Its methods may be called concurrently, but for Resume.
 type Source interface {
 	// Tables finds the tables whose name matches, with their present shapes, in the order of their names.
 	Tables(ctx context.Context, match func(schema.Name) bool) (Discovered, error)
+	// Resume begins an attempt to go on from a checkpoint: it comes first of all, and alone. It asks which server answers
+	// now, and returns the position from which that one's log is followed: at itself, or after a failover one of the new
+	// server, which must be durable before anything is read. seen are all other positions that the sink may have rows up to.
+	// The error wraps ErrPositionLost, with the reason, when the server cannot go on from at or never had what was seen. An
+	// empty at only asks which server answers.
+	Resume(ctx context.Context, at Position, seen []Position) (Position, error)
 	// Start finds where to begin, as configured.
 	Start(ctx context.Context) (Start, error)
 	// Stream follows the log after from. tables are the captured tables in the shapes that are in force at from; tables
 	// created later are captured when match says so. The error wraps ErrPositionLost when the server cannot serve from.
 	Stream(ctx context.Context, from Position, tables []*schema.Table, match func(schema.Name) bool) (Stream, error)
-	// Reached returns the view of a position: the transactions at or before it.
-	Reached(p Position) (View, error)
+	// Reached returns the view of a position: the transactions at or before it, of a stream that began at from.
+	Reached(p, from Position) (View, error)
+	// Join returns the position at which all up to p and all up to at is read, where at is a boundary of the stream that runs:
+	// at itself if that is past p.
+	Join(p, at Position) (Position, error)
 	// Split cuts the key space of a table into at most n ranges to be read side by side. They are disjoint and cover it;
 	// the first and the last are unbounded. It may return fewer, but not none.
 	Split(ctx context.Context, t *schema.Table, n int) ([]Range, error)

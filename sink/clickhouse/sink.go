@@ -39,7 +39,13 @@ type Sink struct {
 	targets map[schema.Name]*target
 }
 
-var _ sink.Sink = (*Sink)(nil)
+var (
+	_ sink.Sink     = (*Sink)(nil)
+	_ sink.Trailing = (*Sink)(nil)
+)
+
+// MarksTrail implements sink.Trailing: ClickHouse has no transaction over two tables.
+func (s *Sink) MarksTrail() {}
 
 // Open sets up the clients; it does not connect, so that a server that is down is waited for like any other time.
 // pipeline is the id under which the tables' commits are marked; it must stay the same.

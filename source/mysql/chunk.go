@@ -76,7 +76,9 @@ func (s *Source) ReadChunk(ctx context.Context, c source.Chunk, barrier source.P
 	}
 	var rows *source.ChunkRows
 	err = s.with(ctx, func(cn *conn) (err error) {
-		rows, err = s.readChunk(ctx, cn, c, at)
+		if err = cn.reads(at); err == nil {
+			rows, err = s.readChunk(ctx, cn, c, at)
+		}
 		return err
 	})
 	if err != nil {
@@ -90,6 +92,14 @@ func parseBarrier(p source.Position) (binlog.Position, error) {
 		return binlog.Position{}, nil
 	}
 	return binlog.ParsePosition(p)
+}
+
+// reads makes sure that a connection is to the server whose log has brought the barrier: another one's rows may be older.
+func (c *conn) reads(barrier binlog.Position) error {
+	if barrier.Server != "" && barrier.Server != c.server {
+		return fmt.Errorf("%w: the log was read from server %s, this is server %s", source.ErrTransient, barrier.Server, c.server)
+	}
+	return nil
 }
 
 // tableError makes an error that concerns one table only a TableError. What the caller handles itself stays as it is.

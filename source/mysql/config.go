@@ -35,36 +35,36 @@ type Config struct {
 	SkipRows        int64       `yaml:"scan.startup.specific-offset.skip-rows"`   // only 0
 	TimestampMillis int64       `yaml:"scan.startup.timestamp-millis"`
 
-	ChunkRows         int           `yaml:"scan.incremental.snapshot.chunk.size"` // at most so many rows; 0: by bytes and time only
-	SignalTable       string        `yaml:"signal.table"`                         // database.table for written watermarks
-	ConnectTimeout    time.Duration `yaml:"connect.timeout"`
-	HeartbeatInterval time.Duration `yaml:"heartbeat.interval"`                         // at most so long is an idle log silent
-	TinyintIsBool     bool          `yaml:"treat-tinyint1-as-boolean.enabled"`          // only false: the number is kept
-	SchemaChanges     bool          `yaml:"schema-change.enabled"`                      // only true: rows follow their table's shape
-	Incremental       bool          `yaml:"scan.incremental.snapshot.enabled"`          // only true: there is no other way to copy
-	AppendOnly        bool          `yaml:"scan.read-changelog-as-append-only.enabled"` // only false: tables are kept equal
-	Cascades          Cascades      `yaml:"foreign-key.cascades"`                       // what befalls tables that these change without a trace
+	ChunkRows           int           `yaml:"scan.incremental.snapshot.chunk.size"` // at most so many rows; 0: by bytes and time only
+	SignalTable         string        `yaml:"signal.table"`                         // database.table for written watermarks
+	ConnectTimeout      time.Duration `yaml:"connect.timeout"`
+	HeartbeatInterval   time.Duration `yaml:"heartbeat.interval"`                         // at most so long is an idle log silent
+	TinyintIsBool       bool          `yaml:"treat-tinyint1-as-boolean.enabled"`          // only false: the number is kept
+	SchemaChanges       bool          `yaml:"schema-change.enabled"`                      // only true: rows follow their table's shape
+	Incremental         bool          `yaml:"scan.incremental.snapshot.enabled"`          // only true: there is no other way to copy
+	AppendOnly          bool          `yaml:"scan.read-changelog-as-append-only.enabled"` // only false: tables are kept equal
+	OnlineSchemaChanges bool          `yaml:"scan.parse.online.schema.changes.enabled"`   // the swap of gh-ost and pt-online-schema-change is an ALTER
+	Cascades            Cascades      `yaml:"foreign-key.cascades"`                       // what befalls tables that these change without a trace
 
 	// No effect.
-	ServerTimeZone      string            `yaml:"server-time-zone"` // sessions are UTC always
-	NewlyAdded          Switch            `yaml:"scan.newly-added-table.enabled"`
-	NewlyAddedInLog     Switch            `yaml:"scan.binlog.newly-added-table.enabled"`
-	ChunkKeyColumn      string            `yaml:"scan.incremental.snapshot.chunk.key-column"`
-	FetchSize           int               `yaml:"scan.snapshot.fetch.size"`
-	UnboundedFirst      bool              `yaml:"scan.incremental.snapshot.unbounded-chunk-first.enabled"`
-	BackfillSkip        bool              `yaml:"scan.incremental.snapshot.backfill.skip"`
-	EvenFactorUpper     float64           `yaml:"chunk-key.even-distribution.factor.upper-bound"`
-	EvenFactorLower     float64           `yaml:"chunk-key.even-distribution.factor.lower-bound"`
-	MetaGroupSize       int               `yaml:"chunk-meta.group.size"`
-	CloseIdleReader     bool              `yaml:"scan.incremental.close-idle-reader.enabled"`
-	OnlineSchemaChanges bool              `yaml:"scan.parse.online.schema.changes.enabled"`
-	IncludeComments     bool              `yaml:"include-comments.enabled"`
-	LegacyJSON          bool              `yaml:"use.legacy.json.format"`
-	MetadataList        string            `yaml:"metadata.list"`
-	ConnectRetries      int               `yaml:"connect.max-retries"`
-	PoolSize            int               `yaml:"connection.pool.size"`
-	JDBC                map[string]string `yaml:"jdbc.properties.*"`
-	Debezium            map[string]string `yaml:"debezium.*"`
+	ServerTimeZone  string            `yaml:"server-time-zone"` // sessions are UTC always
+	NewlyAdded      Switch            `yaml:"scan.newly-added-table.enabled"`
+	NewlyAddedInLog Switch            `yaml:"scan.binlog.newly-added-table.enabled"`
+	ChunkKeyColumn  string            `yaml:"scan.incremental.snapshot.chunk.key-column"`
+	FetchSize       int               `yaml:"scan.snapshot.fetch.size"`
+	UnboundedFirst  bool              `yaml:"scan.incremental.snapshot.unbounded-chunk-first.enabled"`
+	BackfillSkip    bool              `yaml:"scan.incremental.snapshot.backfill.skip"`
+	EvenFactorUpper float64           `yaml:"chunk-key.even-distribution.factor.upper-bound"`
+	EvenFactorLower float64           `yaml:"chunk-key.even-distribution.factor.lower-bound"`
+	MetaGroupSize   int               `yaml:"chunk-meta.group.size"`
+	CloseIdleReader bool              `yaml:"scan.incremental.close-idle-reader.enabled"`
+	IncludeComments bool              `yaml:"include-comments.enabled"`
+	LegacyJSON      bool              `yaml:"use.legacy.json.format"`
+	MetadataList    string            `yaml:"metadata.list"`
+	ConnectRetries  int               `yaml:"connect.max-retries"`
+	PoolSize        int               `yaml:"connection.pool.size"`
+	JDBC            map[string]string `yaml:"jdbc.properties.*"`
+	Debezium        map[string]string `yaml:"debezium.*"`
 }
 
 // DefaultConfig is the configuration before the file is read.

@@ -20,6 +20,7 @@ const (
 type conn struct {
 	wire
 	id     uint32 // the server's number for it
+	server string // whose it is, as positions name servers
 	used   time.Time
 	broken bool // an answer was not read to its end: of no more use
 	stmts  map[string]*stmt
@@ -207,7 +208,7 @@ func (s *Source) take(ctx context.Context) (*conn, error) {
 	for {
 		c := s.pop()
 		if c == nil {
-			return s.dial(ctx)
+			return s.reach(ctx)
 		}
 		if time.Since(c.used) < pingAfter {
 			return c, nil
@@ -235,7 +236,7 @@ func (s *Source) pop() *conn {
 func (s *Source) put(c *conn) {
 	c.used = time.Now()
 	s.mu.Lock()
-	keep := !c.broken && !s.shut && len(s.idle) < maxIdle
+	keep := !c.broken && !s.shut && len(s.idle) < maxIdle && c.server == s.identity()
 	if keep {
 		s.idle = append(s.idle, c)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"github.com/cdcsync/cdcsync/source"
 )
 
 // session makes a connection's settings independent of the server's. Text arrives as the bytes that the column stores
@@ -46,6 +48,35 @@ func (s *Source) greet(ctx context.Context) (*conn, error) {
 		c, err = s.dial(ctx)
 	}
 	return c, err
+}
+
+// reach opens a connection to the server that is read. Behind a name or an address another one may answer by now.
+func (s *Source) reach(ctx context.Context) (*conn, error) {
+	c, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.server, err = s.identify(ctx, c); err == nil && c.server != s.identity() {
+		err = fmt.Errorf("%w: at %s answers server %s, the log was read from server %s", source.ErrTransient, s.cfg.address(), c.server, s.identity())
+	}
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// identify asks who is at the other end.
+func (s *Source) identify(ctx context.Context, c *conn) (string, error) {
+	variable := "@@server_uuid"
+	if s.server.mariadb() {
+		variable = "@@server_id"
+	}
+	id, err := c.value(ctx, "SELECT "+variable)
+	if isServerError(err) {
+		return "", nil // one of the other flavor
+	}
+	return id, err
 }
 
 // dial opens a connection, logs in, and prepares the session.

@@ -54,7 +54,7 @@ func (e *logEvent) beginsTransaction() bool {
 // scanLog reads the headers of log events from a place to the end of the log, until visit returns false. It takes a
 // connection of its own, since a dump ends only with it.
 func (s *Source) scanLog(ctx context.Context, file string, offset uint64, visit func(logEvent) bool) error {
-	c, err := s.dial(ctx)
+	c, err := s.reach(ctx)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ type Source struct {
 	cfg    Config
 	log    *slog.Logger
 	tls    *tls.Config // as agreed with the server; nil: in the clear
-	server server
-	oracle oracle // how chunks get their views; nil when the server offers no way
+	server server      // that answered last, when Resume asked; connections to another one are not used
+	oracle oracle      // how chunks get their views; nil when the server offers no way
 
 	mu    sync.Mutex // guards the fields below
 	idle  []*conn
@@ -44,19 +44,45 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{cfg: cfg, log: log, metas: map[metaKey]*meta{}, paces: map[schema.Name]*pace{}}
+	s := &Source{cfg: cfg, log: log}
 	c, err := s.greet(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if s.server, err = inspect(ctx, c); err != nil {
-		c.close()
+	if err := s.meet(ctx, c); err != nil {
 		return nil, err
 	}
-	s.oracle = s.chooseOracle()
-	s.put(c)
 	log.Debug("connected", "server", s.server.String())
 	return s, nil
+}
+
+// meet makes the server at the other end of a new connection the one that is read, and keeps the connection.
+func (s *Source) meet(ctx context.Context, c *conn) error {
+	srv, err := inspect(ctx, c)
+	if err != nil {
+		c.close()
+		return err
+	}
+	if known := s.server.vars != nil; !known || srv.identity() != s.identity() {
+		s.forget()
+	}
+	s.server = srv
+	s.oracle = s.chooseOracle()
+	c.server = srv.identity()
+	s.put(c)
+	return nil
+}
+
+// forget drops what is known of the server that was read so far, and the connections to it.
+func (s *Source) forget() {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle, s.fresh = nil, freshFile{}
+	s.metas, s.paces = map[metaKey]*meta{}, map[schema.Name]*pace{}
+	s.mu.Unlock()
+	for _, c := range idle {
+		c.quit()
+	}
 }
 
 // Close closes the connections that no one uses.

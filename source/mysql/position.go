@@ -18,11 +18,13 @@ func (s *Source) flavor() binlog.Flavor {
 }
 
 // identity names the server whose files positions speak of.
-func (s *Source) identity() string {
-	if s.server.mariadb() {
-		return s.server.vars["server_id"]
+func (s *Source) identity() string { return s.server.identity() }
+
+func (s *server) identity() string {
+	if s.mariadb() {
+		return s.vars["server_id"]
 	}
-	return s.server.vars["server_uuid"]
+	return s.vars["server_uuid"]
 }
 
 // position is a place in this server's log, without GTIDs.
@@ -111,11 +113,28 @@ func (s *Source) gtidsAt(ctx context.Context, c *conn, p binlog.Position) (binlo
 	return binlog.ParseGTIDSet(binlog.MariaDB, text)
 }
 
-// Reached returns the view of a position: the transactions at or before it.
-func (s *Source) Reached(p source.Position) (source.View, error) {
+// Join returns the position at which all up to p and all up to at is read: at itself if that is past p.
+func (s *Source) Join(p, at source.Position) (source.Position, error) {
+	x, err := binlog.ParsePosition(p)
+	if err != nil {
+		return "", err
+	}
+	y, err := binlog.ParsePosition(at)
+	if err != nil {
+		return "", err
+	}
+	return binlog.Join(x, y).Text(), nil
+}
+
+// Reached returns the view of a position: the transactions at or before it, of a stream that began at from.
+func (s *Source) Reached(p, from source.Position) (source.View, error) {
 	at, err := binlog.ParsePosition(p)
 	if err != nil {
 		return nil, err
 	}
-	return binlog.Reached(at), nil
+	stream, err := binlog.ParsePosition(from)
+	if err != nil {
+		return nil, err
+	}
+	return binlog.Reached(at, stream), nil
 }

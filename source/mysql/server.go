@@ -36,6 +36,14 @@ func (s *server) mariadb() bool { return s.flavour == mariadb }
 // gtids says that each transaction has a GTID that the server can be asked for. ON_PERMISSIVE lets some go without.
 func (s *server) gtids() bool { return s.flavour != mariadb && s.on("gtid_mode") }
 
+// logsUpdates is the setting whether a replica logs what it replicates.
+func (s *server) logsUpdates() string {
+	if v, known := s.vars["log_replica_updates"]; known {
+		return v
+	}
+	return s.vars["log_slave_updates"]
+}
+
 // on says that a variable is switched on.
 func (s *server) on(name string) bool {
 	v := s.vars[name]

@@ -16,7 +16,12 @@ func (s *Source) Stream(ctx context.Context, from source.Position, tables []*sch
 	if err != nil {
 		return nil, err
 	}
-	err = s.with(ctx, func(c *conn) error { return s.checkResume(ctx, c, p) })
+	err = s.with(ctx, func(c *conn) error {
+		if named(p) && p.Server != "" && p.Server != s.identity() {
+			return fmt.Errorf("%w: this is server %s: the place is yet to be found in its log", source.ErrTransient, s.identity())
+		}
+		return s.checkResume(ctx, c, p)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("follow the log after %s: %w", from, err)
 	}

@@ -74,14 +74,17 @@ func poll(ctx context.Context, what string, try func() (done bool, err error)) e
 // read is not.
 type gtidOracle struct{}
 
-type gtidView struct{ executed binlog.GTIDSet }
+type gtidView struct {
+	executed binlog.GTIDSet
+	shift    uint64 // of the stream's positions
+}
 
 func (gtidOracle) open(ctx context.Context, s *Source, c *conn, barrier binlog.Position) (view, error) {
 	if err := s.awaitExecuted(ctx, c, barrier); err != nil {
 		return nil, err
 	}
 	executed, err := s.executed(ctx, c)
-	return gtidView{executed}, err
+	return gtidView{executed, barrier.Shift}, err
 }
 
 // awaitExecuted waits until the barrier's transactions are visible. A wait that ends in vain must not be ignored: rows
@@ -110,12 +113,12 @@ func (s *Source) executed(ctx context.Context, c *conn) (binlog.GTIDSet, error) 
 }
 
 func (v gtidView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
-	high, err := s.high(ctx, c)
+	high, err := s.high(ctx, c, v.shift)
 	return binlog.NewGTIDView(v.executed, high), high, err
 }
 
-// high is the end of the log now.
-func (s *Source) high(ctx context.Context, c *conn) (uint64, error) {
+// high is the end of the log now, in the order of a stream whose positions have that shift.
+func (s *Source) high(ctx context.Context, c *conn, shift uint64) (uint64, error) {
 	var end status
 	ask := func(c *conn) (err error) {
 		end, err = s.head(ctx, c)
@@ -127,5 +130,7 @@ func (s *Source) high(ctx context.Context, c *conn) (uint64, error) {
 	} else {
 		err = ask(c)
 	}
-	return s.position(end.file, end.pos).Seq(), err
+	p := s.position(end.file, end.pos)
+	p.Shift = shift
+	return p.Seq(), err
 }

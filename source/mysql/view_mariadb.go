@@ -24,18 +24,18 @@ import (
 // committedOracle is MariaDB's: what is committed before the view opens is seen, what is logged after its last read is not.
 type committedOracle struct{}
 
-type committedView struct{ low uint64 }
+type committedView struct{ low, shift uint64 }
 
 func (committedOracle) open(ctx context.Context, s *Source, c *conn, barrier binlog.Position) (view, error) {
 	at, err := s.awaitCommitted(ctx, c, barrier)
 	if err == nil {
 		err = s.awaitOutcomes(ctx, c, barrier)
 	}
-	return committedView{at.Seq()}, err
+	return committedView{at.Seq(), barrier.Shift}, err
 }
 
 func (v committedView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
-	high, err := s.high(ctx, c)
+	high, err := s.high(ctx, c, v.shift)
 	return binlog.LogView{Low: v.low, High: high}, high, err
 }
 
@@ -47,6 +47,7 @@ func (s *Source) awaitCommitted(ctx context.Context, c *conn, barrier binlog.Pos
 		if at, err = s.snapshotPosition(ctx, c); err != nil {
 			return false, err
 		}
+		at.Shift = barrier.Shift
 		covered, err := s.covers(ctx, c, at, barrier)
 		return covered && s.settled(at), err
 	})
@@ -139,6 +140,10 @@ func (s *Source) openSnapshot(ctx context.Context, c *conn, barrier binlog.Posit
 		if _, err := s.awaitCommitted(ctx, c, barrier); err != nil {
 			return binlog.Position{}, err
 		}
+	} else if barrier.Ragged {
+		if err := s.awaitExecuted(ctx, c, barrier); err != nil {
+			return binlog.Position{}, err
+		}
 	}
 	s.snapshots.Lock()
 	defer s.snapshots.Unlock()
@@ -149,6 +154,7 @@ func (s *Source) openSnapshot(ctx context.Context, c *conn, barrier binlog.Posit
 		}
 		var err error
 		if at, err = s.agreedPosition(ctx, c); err == nil {
+			at.Shift = barrier.Shift
 			var covered bool
 			if covered, err = s.covers(ctx, c, at, barrier); covered && err == nil {
 				return true, nil
@@ -209,10 +215,10 @@ func (s *Source) snapshotPosition(ctx context.Context, c *conn) (binlog.Position
 // covers says that a place in the log has all transactions up to barrier before it.
 func (s *Source) covers(ctx context.Context, c *conn, at, barrier binlog.Position) (bool, error) {
 	switch {
-	case barrier.File != "" && barrier.Server != at.Server && barrier.Server != "":
-		return false, fmt.Errorf("%w: the log was read from server %s, this is server %s", source.ErrTransient, barrier.Server, at.Server)
-	case barrier.File != "":
-		return at.Seq() >= barrier.Seq(), nil
+	case barrier.File != "" && at.Seq() < barrier.Seq():
+		return false, nil
+	case barrier.File != "" && !(barrier.Ragged && s.server.mariadb()):
+		return true, nil
 	case barrier.GTIDs == nil || barrier.GTIDs.Empty():
 		return true, nil
 	}

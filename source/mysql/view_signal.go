@@ -13,10 +13,10 @@ import (
 // transactions that stand before it in the log are visible when its commit returns.
 type signalOracle struct{ table schema.Name }
 
-type signalView struct{ low uint64 }
+type signalView struct{ low, shift uint64 }
 
-func (o signalOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Position) (view, error) {
-	low, err := s.high(ctx, c)
+func (o signalOracle) open(ctx context.Context, s *Source, c *conn, barrier binlog.Position) (view, error) {
+	low, err := s.high(ctx, c, barrier.Shift)
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +26,10 @@ func (o signalOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Pos
 	if err != nil {
 		return nil, fmt.Errorf("write a watermark to signal.table %s: %w", o.table, err)
 	}
-	return signalView{low}, nil
+	return signalView{low, barrier.Shift}, nil
 }
 
 func (v signalView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
-	high, err := s.high(ctx, c)
+	high, err := s.high(ctx, c, v.shift)
 	return binlog.LogView{Low: v.low, High: high}, high, err
 }

@@ -28,12 +28,12 @@ type naiveOracle struct{}
 type naiveView struct{ low uint64 }
 
 func (naiveOracle) open(ctx context.Context, s *Source, c *conn, _ binlog.Position) (view, error) {
-	low, err := s.high(ctx, c)
+	low, err := s.high(ctx, c, 0)
 	return naiveView{low}, err
 }
 
 func (v naiveView) close(ctx context.Context, s *Source, c *conn) (source.View, uint64, error) {
-	high, err := s.high(ctx, c)
+	high, err := s.high(ctx, c, 0)
 	return binlog.LogView{Low: v.low, High: high}, high, err
 }
 

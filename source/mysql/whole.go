@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cdcsync/cdcsync/binlog"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
 	"github.com/cdcsync/cdcsync/source"
@@ -36,7 +37,10 @@ func (s *Source) ReadWhole(ctx context.Context, t *schema.Table, barrier source.
 		return nil, err
 	}
 	w := &whole{s: s, conn: c, reading: reading{table: t}}
-	p, err := s.openSnapshot(ctx, c, at)
+	var p binlog.Position
+	if err = c.reads(at); err == nil {
+		p, err = s.openSnapshot(ctx, c, at)
+	}
 	if err == nil {
 		w.seq = p.Seq()
 		err = w.start(ctx)

@@ -207,8 +207,15 @@ func (s *Source) Start(context.Context) (source.Start, error) {
 	return st, s.operate()
 }
 
+// Resume implements source.Source. A database in memory is always the same.
+func (s *Source) Resume(_ context.Context, at source.Position, _ []source.Position) (source.Position, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return at, s.operate()
+}
+
 // Reached implements source.Source.
-func (s *Source) Reached(p source.Position) (source.View, error) {
+func (s *Source) Reached(p, _ source.Position) (source.View, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n, err := index(p)
@@ -216,6 +223,16 @@ func (s *Source) Reached(p source.Position) (source.View, error) {
 		return nil, err
 	}
 	return view(n), s.operate()
+}
+
+// Join implements source.Source.
+func (s *Source) Join(p, at source.Position) (source.Position, error) {
+	n, err := index(p)
+	if err != nil {
+		return "", err
+	}
+	m, err := index(at)
+	return position(max(n, m)), err
 }
 
 // A view sees the first so many transactions.
