@@ -33,7 +33,7 @@ func document(t *testing.T, path string) string {
 const flinkOnly = " scan.startup.specific-offset.skip-events scan.startup.specific-offset.skip-rows treat-tinyint1-as-boolean.enabled" +
 	" server-time-zone scan.snapshot.fetch.size scan.incremental.snapshot.unbounded-chunk-first.enabled scan.incremental.snapshot.backfill.skip" +
 	" chunk-key.even-distribution.factor.upper-bound chunk-key.even-distribution.factor.lower-bound chunk-meta.group.size" +
-	" scan.incremental.close-idle-reader.enabled scan.parse.online.schema.changes.enabled include-comments.enabled use.legacy.json.format" +
+	" scan.incremental.close-idle-reader.enabled include-comments.enabled use.legacy.json.format" +
 	" schema-change.enabled scan.incremental.snapshot.enabled scan.read-changelog-as-append-only.enabled scan.newly-added-table.enabled" +
 	" scan.binlog.newly-added-table.enabled scan.incremental.snapshot.chunk.key-column sink.compaction.* hadoop.conf.* job.id.prefix" +
 	" metadata.list connect.max-retries connection.pool.size jdbc.properties.* debezium.* execution.* local-time-zone" +

@@ -38,6 +38,7 @@ func (s *Source) Stream(ctx context.Context, from source.Position, tables []*sch
 		HeartbeatPeriod: s.cfg.heartbeat(),
 		Shapes:          tables,
 		Match:           match,
+		Migrations:      s.cfg.OnlineSchemaChanges,
 		Log:             s.log,
 	}, from)
 	if err != nil {
