@@ -43,7 +43,7 @@ func (a *attempt) locate(ctx context.Context, c *checkpoint, marks map[schema.Na
 	if err := a.p.states.save(ctx, &save{position: at, seq: c.Seq, time: c.Time}); err != nil {
 		return fmt.Errorf("save place after failover: %w", err)
 	}
-	a.p.Log.Info("moved to another server", "pipeline", a.p.Name, "from", c.Position, "position", at)
+	a.p.Log.Warn("moved to another server", "pipeline", a.p.Name, "from", c.Position, "position", at)
 	a.at, a.saved = at, at
 	return nil
 }

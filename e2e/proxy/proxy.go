@@ -17,11 +17,11 @@ type Proxy struct {
 	Host string
 	Port int
 
-	target   string
 	listener net.Listener
 	wait     sync.WaitGroup
 
 	mu      sync.Mutex
+	target  string
 	changed *sync.Cond // what follows has changed
 	conns   map[*conn]struct{}
 	refuse  bool
@@ -74,6 +74,9 @@ func (p *Proxy) Refuse(on bool) {
 		p.Cut()
 	}
 }
+
+// Redirect has new connections go to another host:port.
+func (p *Proxy) Redirect(target string) { p.set(func() { p.target = target }) }
 
 // Stall stops all bytes in both directions without closing anything, as a broken network does, until Stall(false). What
 // was underway is delivered then.
@@ -135,7 +138,10 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) serve(client *net.TCPConn) {
-	server, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		abort(client)
 		return

@@ -49,7 +49,6 @@ func (r *resumption) failOver(ctx context.Context) error {
 	for _, x := range r.at.Prepared {
 		s.log.Warn("lost the place of a prepared XA transaction with the server: its outcome will stop all tables", "xid", x.XID, "server", r.at.Server)
 	}
-	s.log.Warn("moved to another server", "from", r.at.String(), "position", next.String(), "server", s.server.String())
 	r.at = next
 	return nil
 }
@@ -58,7 +57,7 @@ func (r *resumption) failOver(ctx context.Context) error {
 // files are.
 func (r *resumption) shifted(ctx context.Context, shift uint64) (binlog.Position, error) {
 	p := r.s.position("", 0)
-	p.Shift, p.GTIDs = shift, r.at.GTIDs
+	p.Shift, p.GTIDs, p.Migrations = shift, r.at.GTIDs, r.at.Migrations
 	end, err := r.s.head(ctx, r.c)
 	if err != nil {
 		return p, err
