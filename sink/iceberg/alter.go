@@ -23,9 +23,10 @@ type alteration struct {
 	exact        bool
 	incompatible Incompatible
 
-	fields []iceberg.NestedField // the new schema's
-	gone   map[int]bool          // ids of dropped fields
-	lastID int
+	renames []schema.Edit         // each from the name before the change to that after it
+	fields  []iceberg.NestedField // the new schema's
+	gone    map[int]bool          // ids of dropped fields
+	lastID  int
 }
 
 // run returns the new schema. Its fields are those of the source's columns in their order, then those that only the
@@ -35,7 +36,7 @@ func (a *alteration) run() (*iceberg.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.lastID = a.before.Metadata().LastColumnID()
+	a.lastID, a.renames = a.before.Metadata().LastColumnID(), a.direct()
 	if err := a.drop(); err != nil {
 		return nil, err
 	}
@@ -78,6 +79,26 @@ func (a *alteration) drop() error {
 	return nil
 }
 
+// direct are the renames without the names between: columns that trade their names take a third one on the way.
+func (a *alteration) direct() (renames []schema.Edit) {
+	if !a.exact {
+		for _, e := range a.change.Edits {
+			if e.Kind == schema.RenameColumn {
+				renames = append(renames, e)
+			}
+		}
+		return renames
+	}
+	to, _ := a.change.Lineage()
+	for i, k := range to {
+		from := a.change.Before.Columns[i].Name
+		if k >= 0 && a.change.After.Columns[k].Name != from {
+			renames = append(renames, schema.Edit{Kind: schema.RenameColumn, Column: from, To: a.change.After.Columns[k].Name})
+		}
+	}
+	return renames
+}
+
 // old returns the field that a column had before the change.
 func (a *alteration) old(name string) (iceberg.NestedField, bool) {
 	t := a.change.Before
@@ -90,10 +111,7 @@ func (a *alteration) old(name string) (iceberg.NestedField, bool) {
 // origin returns the field that a column of the new shape continues.
 func (a *alteration) origin(name string) (f iceberg.NestedField, renamed, ok bool) {
 	f, ok = fieldFor(a.before.Schema(), a.change.After, name)
-	for _, e := range a.change.Edits {
-		if e.Kind != schema.RenameColumn {
-			continue
-		}
+	for _, e := range a.renames {
 		from, had := a.old(e.Column)
 		if e.To == name && had && (a.exact || !ok) {
 			return from, true, true

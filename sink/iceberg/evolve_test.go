@@ -198,6 +198,25 @@ func TestEvolve_Swap(t *testing.T) {
 	}
 }
 
+// TestEvolve_Ring renames columns in a ring, through a name that none of them has in the end.
+func TestEvolve_Ring(t *testing.T) {
+	s, v1 := openTest(t, t.TempDir(), nil), shapeOf(1, "*id", typeInt, "a", typeInt, "b", typeInt, "c", typeInt)
+	mustEvolve(t, s, nil, v1)
+	if err := writeRow(t, s, v1, 1, row.Insert, 1, 10, 20, 30); err != nil {
+		t.Fatal(err)
+	}
+	rename := func(from, to string) schema.Edit {
+		return schema.Edit{Kind: schema.RenameColumn, Column: from, To: to}
+	}
+	v2 := shapeOf(2, "*id", typeInt, "b", typeInt, "c", typeInt, "a", typeInt)
+	for range 2 {
+		mustEvolve(t, s, v1, v2, rename("a", "third"), rename("c", "a"), rename("b", "c"), rename("third", "b"))
+	}
+	if got, want := content(t, s), "id,b,c,a: 1 10 20 30"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // TestEvolve_NoCommit evolves to what is there already.
 func TestEvolve_NoCommit(t *testing.T) {
 	s, v1 := openTest(t, t.TempDir(), nil), shapeOf(1, "*id", typeInt)
