@@ -4,11 +4,12 @@
 //
 // A scenario has a database of its own, so that one life of the program serves many of them. CDCSYNC_MYSQL and
 // CDCSYNC_MARIADB choose the server; CDCSYNC_MATRIX_OUT names a file for the matrix of items and servers, which each run
-// adds its column to.
+// adds its column to. CDCSYNC_ITEMS is a regular expression of the names of scenarios: only those are played.
 package items
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,15 +41,16 @@ type scenario struct {
 }
 
 // An outcome is what must come of a scenario. Tables are those of its database unless they name another one, as in
-// {other}.t. A table that has stopped, and is not among those that may, fails the scenario; so does one that is neither
+// {new}/t. A table that has stopped, and is not among those that may, fails the scenario; so does one that is neither
 // equal nor named here.
 type outcome struct {
-	equal   []string          // to their source; from the beginning of `down` on
+	equal   []string          // to their source, at the end
 	empty   []string          // equal, and without rows
 	gone    []string          // the sink has no such table
 	stops   map[string]string // a regular expression of the reason; a resync makes the table equal
 	ended   map[string]string // the same, for a table that the source no longer has, or that cannot be copied
 	refused map[string]string // the same, and `cdcsync check` says so before
+	ignore  map[string]string // a regular expression of columns that the judge leaves out, on either side
 	columns map[string]string // of tables in the sink, as "id int!, a string"; ! is required
 }
 
@@ -63,6 +65,11 @@ type config struct {
 
 // common copies all databases of its scenarios. Tables out_* are not captured, and dropped ones leave the sink.
 var common = &config{name: "common"}
+
+// lowerNames is a server that folds the names of databases and tables.
+var lowerNames = &config{name: "lower_names", options: map[servers.Flavour][]string{
+	servers.FlavourMySQL: {"--lower-case-table-names=1"}, servers.FlavourMariaDB: {"--lower-case-table-names=1"},
+}}
 
 // play runs scenarios on MariaDB and MySQL, those of different pipelines beside each other.
 func play(t *testing.T, list []scenario) {
@@ -114,10 +121,10 @@ var notName = regexp.MustCompile(`[^a-z0-9]+`)
 func newRun(t *testing.T, p *config, s *servers.Server, m *matrix, list []scenario) *run {
 	t.Helper()
 	r := &run{how: p, server: s, matrix: m, prefix: fmt.Sprintf("i%d_", runs.Add(1))}
-	version := versionOf(t, s)
+	version, only := versionOf(t, s), regexp.MustCompile(os.Getenv("CDCSYNC_ITEMS"))
 	for i := range list {
 		c := &list[i]
-		if c.config != p {
+		if c.config != p || !only.MatchString(c.name) {
 			continue
 		}
 		if why := c.needs.lacks(s.Flavour, version); why != "" {

@@ -37,71 +37,88 @@ func newJudge(t *testing.T, r *run) *judge {
 	return &judge{run: r, verify: v}
 }
 
-func (j *judge) close(t *testing.T) {
-	t.Helper()
-	if err := j.verify.Close(); err != nil {
-		t.Errorf("verify: %v", err)
-	}
-}
+// settled is how long a pipeline that has nothing to copy may take for what is still wrong.
+const settled = 20 * time.Second
 
-// await looks until nothing is wrong, or patience is over: then what is wrong stays noted with the stages.
+// await waits until all tables are in the state that is wanted, or until nothing will come of waiting: then what is wrong
+// stays noted. Rows are compared at the end, when the program is gone: equality must not be a moment in passing.
 func (j *judge) await(t *testing.T, d *e2e.Daemon, m moment) {
 	t.Helper()
-	j.run.server.Exec(t, "INSERT INTO "+j.run.prefix+"marker.t VALUES ()")
-	marker := verify.Pair{Namespace: j.run.prefix + "marker", Table: "t", Database: j.run.prefix + "marker", Source: "t"}
-	deadline := time.Now().Add(patience)
-	for arrived := false; ; {
-		if !arrived {
-			arrived = len(j.compare(t, marker)) == 0
-		}
-		// All before the marker is there, but for tables that are copied anew.
-		if arrived && j.look(t, m) || time.Now().After(deadline) {
-			if !arrived {
-				j.look(t, m)
-				t.Errorf("rows do not arrive:\n%s", j.run.pipe.Log(20))
-			}
+	j.arrive(t, d)
+	for deadline := time.Now().Add(settled); ; {
+		state := j.run.state(t)
+		if j.look(t, state, m) {
 			return
 		}
-		if d.Ended(200 * time.Millisecond) {
-			t.Fatalf("cdcsync ended by itself with code %d:\n%s", d.ExitCode(), j.run.pipe.Log(40))
+		if copying(state) {
+			deadline = time.Now().Add(settled)
+		} else if time.Now().After(deadline) {
+			return
 		}
+		j.run.lives(t, d, 300*time.Millisecond)
 	}
 }
 
-// look judges all stages, and says whether nothing is wrong.
-func (j *judge) look(t *testing.T, m moment) bool {
+// arrive waits for a row that is written behind all others: all before it is there, but for tables that are copied anew.
+func (j *judge) arrive(t *testing.T, d *e2e.Daemon) {
 	t.Helper()
-	state := j.run.state(t)
-	tables := j.tables(t)
-	fine := true
+	db := j.run.prefix + "marker"
+	j.run.server.Exec(t, "INSERT INTO "+db+".t VALUES ()")
+	marker := verify.Pair{Namespace: db, Table: "t", Database: db, Source: "t"}
+	for deadline := time.Now().Add(patience); len(j.compare(t, marker)) > 0; {
+		if time.Now().After(deadline) {
+			t.Errorf("rows do not arrive within %v:\n%s", patience, j.run.pipe.Log(20))
+			return
+		}
+		j.run.lives(t, d, 200*time.Millisecond)
+	}
+}
+
+// look judges the states of all tables, and says whether they are as they should be.
+func (j *judge) look(t *testing.T, state *pipeline.SavedState, m moment) bool {
+	t.Helper()
+	tables, fine := j.tables(t), true
 	for _, x := range j.run.stages {
 		if x.broken != nil {
 			continue
 		}
-		x.wrong = slices.Concat(x.states(state, m), x.sinks(tables), j.equal(t, x, m), x.refusals(j.run.refuse))
-		if m == whole && x.check != nil && len(x.wrong) == 0 {
-			if err := x.check(x); err != nil {
-				x.wrong = append(x.wrong, err.Error())
-			}
+		if x.wrong = x.states(state, m); m == whole {
+			x.wrong = append(x.wrong, x.sinks(tables)...)
 		}
 		fine = fine && len(x.wrong) == 0
 	}
 	return fine
 }
 
-// equal compares the tables that must be equal by now.
-func (j *judge) equal(t *testing.T, x *stage, m moment) []string {
+// end compares all tables that must be equal, and holds the stages to what else is wanted.
+func (j *judge) end(t *testing.T) {
 	t.Helper()
-	names := slices.Concat(x.want.equal, x.want.empty)
-	if m == whole {
-		names = append(names, slices.Sorted(maps.Keys(x.want.stops))...)
+	j.look(t, j.run.state(t), whole)
+	for _, x := range j.run.stages {
+		x.wrong = slices.Concat(x.wrong, j.compare(t, x.pairs()...), x.refusals(j.run.refuse))
+		if x.check != nil && x.broken == nil {
+			if err := x.check(x); err != nil {
+				x.wrong = append(x.wrong, err.Error())
+			}
+		}
 	}
+	if err := j.verify.Close(); err != nil {
+		t.Errorf("verify: %v", err)
+	}
+}
+
+// pairs are the tables that must be equal at the end.
+func (x *stage) pairs() []verify.Pair {
+	names := slices.Concat(x.want.equal, x.want.empty, slices.Sorted(maps.Keys(x.want.stops)))
 	pairs := make([]verify.Pair, len(names))
 	for i, name := range names {
 		db, table := x.table(name)
-		pairs[i] = verify.Pair{Namespace: db, Table: table, Database: db, Source: table, AllowEmpty: slices.Contains(x.want.empty, name)}
+		pairs[i] = verify.Pair{
+			Namespace: db, Table: table, Database: db, Source: table,
+			AllowEmpty: slices.Contains(x.want.empty, name), Ignore: x.want.ignore[name],
+		}
 	}
-	return j.compare(t, pairs...)
+	return pairs
 }
 
 func (j *judge) compare(t *testing.T, pairs ...verify.Pair) (problems []string) {
@@ -122,17 +139,21 @@ func (j *judge) compare(t *testing.T, pairs ...verify.Pair) (problems []string) 
 func (x *stage) states(s *pipeline.SavedState, m moment) (problems []string) {
 	found := map[string]bool{}
 	for _, saved := range s.Tables {
-		if saved.Source.Namespace != x.db && saved.Source.Namespace != x.other() {
-			continue
-		}
 		name := saved.Source.Table
-		if saved.Source.Namespace != x.db {
-			name = "{other}/" + name
+		switch saved.Source.Namespace {
+		case x.db:
+		case x.fresh():
+			name = "{new}/" + name
+		default:
+			continue
 		}
 		found[name] = true
 		if err := x.state(name, &saved, m); err != nil {
 			problems = append(problems, err.Error())
 		}
+	}
+	if m != whole {
+		return problems
 	}
 	for _, names := range [][]string{x.want.equal, x.want.empty, slices.Sorted(maps.Keys(x.want.stops)), slices.Sorted(maps.Keys(x.want.refused))} {
 		for _, name := range names {
@@ -160,7 +181,7 @@ func (x *stage) state(name string, s *pipeline.SavedTable, m moment) error {
 		return fmt.Errorf("%s: it is %s, and is to stop: %s", name, s.State, why)
 	case stops && !regexp.MustCompile(why).MatchString(s.Reason):
 		return fmt.Errorf("%s: it has stopped for another reason than %q: %s", name, why, s.Reason)
-	case stops:
+	case stops, m != whole:
 		return nil
 	case slices.Contains(x.want.gone, name) && s.State != pipeline.Dropped:
 		return fmt.Errorf("%s: it is %s, and is to be dropped: %s", name, s.State, s.Reason)

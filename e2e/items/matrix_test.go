@@ -16,9 +16,19 @@ type matrix struct {
 	rows   [][3]string // item, name, result
 }
 
+// set notes what has come of a scenario. Scenarios of one name are variants for different servers: the one that the server
+// has counts.
 func (m *matrix) set(c *scenario, result string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for i, r := range m.rows {
+		if r[0] == c.item && r[1] == c.name {
+			if strings.HasPrefix(r[2], "n.a.") {
+				m.rows[i][2] = result
+			}
+			return
+		}
+	}
 	m.rows = append(m.rows, [3]string{c.item, c.name, result})
 }
 

@@ -31,7 +31,8 @@ type stage struct {
 type step func(ctx context.Context, x *stage) error
 
 // in runs statements one after another in a session of that name, which stays open from step to step; the default
-// database is the scenario's. {db} is its name, {other} that of one which the pipeline does not capture.
+// database is the scenario's. {db} is its name; {new} and {other} are those of databases which the scenario makes itself:
+// the pipeline captures the former, and not the latter.
 func in(session string, statements ...string) step {
 	return func(ctx context.Context, x *stage) error {
 		conn, err := x.session(ctx, session)
@@ -89,10 +90,12 @@ func leave(session string) step {
 
 // spell puts the names of databases into a statement.
 func (x *stage) spell(q string) string {
-	return strings.NewReplacer("{db}", x.db, "{other}", x.other()).Replace(q)
+	return strings.NewReplacer("{db}", x.db, "{other}", x.other(), "{new}", x.fresh()).Replace(q)
 }
 
 func (x *stage) other() string { return "x" + x.db }
+
+func (x *stage) fresh() string { return x.db + "_new" }
 
 func (x *stage) session(ctx context.Context, name string) (*sql.Conn, error) {
 	if conn := x.sessions[name]; conn != nil {
@@ -144,4 +147,27 @@ func (x *stage) open(ctx context.Context, t testing.TB) {
 		}
 	})
 	x.play(ctx, x.setup)
+}
+
+// inEveryCharset changes a table in each character set that a client of the server may speak.
+func inEveryCharset(ctx context.Context, x *stage) error {
+	rows, err := x.pool.QueryContext(ctx, "SELECT character_set_name FROM information_schema.character_sets WHERE character_set_name NOT IN ('ucs2', 'utf16', 'utf16le', 'utf32') ORDER BY 1")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	list := []string{"CREATE TABLE words (id int PRIMARY KEY, w enum('ä', 'x'))"}
+	for n := 1; rows.Next(); n++ {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		list = append(list, "SET NAMES "+name, fmt.Sprintf("ALTER TABLE t ADD c%d int, COMMENT 'a comment'", n), fmt.Sprintf("UPDATE t SET c%d = %d", n, n))
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	// The driver sends these bytes as they are: a client of latin1 means ä and € by them.
+	list = append(list, "SET NAMES latin1", "ALTER TABLE words MODIFY w enum('\xe4', 'x', '\x80')", "INSERT INTO words VALUES (1, '\x80'), (2, '\xe4')")
+	return do(list...)(ctx, x)
 }
