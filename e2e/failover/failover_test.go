@@ -84,12 +84,12 @@ func TestFailOver(t *testing.T) {
 		sink  func(testing.TB) e2e.Target
 		usual bool
 	}{
-		{"mysql/iceberg", mysql, iceberg, true},
-		{"mysql/clickhouse", mysql, clickhouse, false},
-		{"mysql/kafka", mysql, kafka, false},
-		{"mariadb/iceberg", mariadb, iceberg, false},
-		{"mariadb/clickhouse", mariadb, clickhouse, true},
-		{"mariadb/kafka", mariadb, kafka, false},
+		{"mysql to iceberg", mysql, iceberg, true},
+		{"mysql to clickhouse", mysql, clickhouse, false},
+		{"mysql to kafka", mysql, kafka, false},
+		{"mariadb to iceberg", mariadb, iceberg, false},
+		{"mariadb to clickhouse", mariadb, clickhouse, true},
+		{"mariadb to kafka", mariadb, kafka, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !c.usual && os.Getenv("CDCSYNC_FAILOVERS") == "" {
