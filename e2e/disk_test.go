@@ -13,7 +13,7 @@ import (
 
 // TestDisk_Full fills the disk of the warehouse under load and frees it again: what could not be written comes later.
 func TestDisk_Full(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 300, Rate: 200})

@@ -19,12 +19,12 @@ func TestRun_Snapshot(t *testing.T) {
 
 // TestRun_Terminated asks the program to end at any moment of its load: it exits with 0 each time, and goes on.
 func TestRun_Terminated(t *testing.T) {
-	TerminateAtRandom(t, Iceberg{}, servers.SharedMariaDB(t, "10.11"), 6)
+	TerminateAtRandom(t, Iceberg{}, servers.Shared(t, servers.FlavourMariaDB), 6)
 }
 
 // TestRun_Twice starts a second program on the same state: it must refuse, say why, and do the first no harm.
 func TestRun_Twice(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 200, Rate: 50})

@@ -68,7 +68,7 @@ func TestNetwork_HalfOpen(t *testing.T) {
 // TestNetwork_Down starts the program while the source cannot be reached, and takes the source away for some seconds
 // later on.
 func TestNetwork_Down(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	_, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 200, Rate: 50})

@@ -12,7 +12,7 @@ import (
 // TestCatalog_ReplyLost commits to a REST catalog whose replies are lost again and again after the commit was made, and
 // whose connections are cut. No row may come twice, and none be missing.
 func TestCatalog_ReplyLost(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	r, seed := Seeded(t)
 	db := s.Database(t)
 	load := workload.New(t, s, db, workload.Config{Seed: seed, Rows: 300, Rate: 100, DDL: 700 * time.Millisecond})

@@ -12,7 +12,7 @@ import (
 // TestVerifier_FindsCorruption holds the judge to its task: from tables that were copied and are equal, the source is
 // changed behind the copy's back, in every way in which a copy can be wrong, and each must be found and named.
 func TestVerifier_FindsCorruption(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	db := s.Database(t)
 	corruptions := []struct{ table, how, finds string }{
 		{"lost", "INSERT INTO lost VALUES (9, 9, 'x', 'y', 1.5, NULL)", "missing: id=9"},

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -249,12 +250,13 @@ func write(ctx context.Context, pool *sql.DB, db string, seed uint64) error {
 var slowCommit = []string{"--sync-binlog=1", "--innodb-flush-log-at-trx-commit=1"}
 
 func hotServers(t *testing.T, f func(t *testing.T, s *servers.Server, status string)) {
-	t.Run("mariadb", func(t *testing.T) {
-		f(t, servers.MariaDB(t, "10.11", slowCommit...), "SHOW MASTER STATUS")
-	})
-	t.Run("mysql", func(t *testing.T) {
-		f(t, servers.MySQL(t, "9.7", slowCommit...), "SHOW BINARY LOG STATUS")
-	})
+	servers.EachPrivate(t, func(t *testing.T, s *servers.Server) {
+		status := "SHOW MASTER STATUS"
+		if s.Flavour == servers.FlavourMySQL && strings.HasPrefix(s.Version, "9") {
+			status = "SHOW BINARY LOG STATUS"
+		}
+		f(t, s, status)
+	}, slowCommit...)
 }
 
 func TestHot_NoStaleChunk(t *testing.T) {

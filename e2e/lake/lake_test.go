@@ -46,7 +46,7 @@ func command(t *testing.T, p *e2e.Pipeline, name string, args ...string) string 
 
 // TestS3 copies into tables on an object store that a REST catalog names, while replies to commits are lost.
 func TestS3(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	db := s.Database(t)
 	change := shop(t, s, db)
 	store := servers.S3(t)
@@ -85,7 +85,7 @@ func TestS3(t *testing.T) {
 
 // TestResync_REST copies a table anew that follows, from MySQL into a REST catalog. Its shape changes in between.
 func TestResync_REST(t *testing.T) {
-	s := servers.SharedMySQL(t, "9.7")
+	s := servers.Shared(t, servers.FlavourMySQL)
 	db := s.Database(t)
 	change := shop(t, s, db)
 	const catalog = "sink.catalog.properties."
@@ -123,7 +123,7 @@ func TestResync_REST(t *testing.T) {
 
 // TestResync_KeyChanged copies a table anew that another key has stopped; it was kept in the sink until then.
 func TestResync_KeyChanged(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	db := s.Database(t)
 	change := shop(t, s, db)
 	p := e2e.NewPipeline(t, s, db, nil)

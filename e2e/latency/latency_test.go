@@ -129,7 +129,7 @@ func (s *seen) check() {
 // can be seen until ctx is done.
 func measure(t *testing.T, target e2e.Target, sink string, l load, bound time.Duration, watch func(ctx context.Context, p *e2e.Pipeline, l *load, s *seen) error) {
 	t.Helper()
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	create(t, s, &l)
 	p := e2e.PipelineTo(t, target, s, l.database, e2e.Settings{"pipeline.commit.interval": ""}) // the sink's default
 	d := p.Run(t)

@@ -43,7 +43,7 @@ func TestNetwork_Cut(t *testing.T) {
 	cluster, px := behindProxy(t)
 	cut := 0
 	through := e2e.Settings{"sink.properties.bootstrap.servers": px.Addr()}
-	e2e.CutSink(t, e2e.Kafka{Cluster: cluster}, servers.SharedMariaDB(t, "10.11"), through, func(r *rand.Rand, round int) {
+	e2e.CutSink(t, e2e.Kafka{Cluster: cluster}, servers.Shared(t, servers.FlavourMariaDB), through, func(r *rand.Rand, round int) {
 		if round%3 == 0 {
 			cut += px.Cut()
 		} else {

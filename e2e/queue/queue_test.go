@@ -13,17 +13,17 @@ import (
 
 // TestRun_Snapshot copies tables under writes, without any fault.
 func TestRun_Snapshot(t *testing.T) {
-	e2e.CopyUnderWrites(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.SharedMySQL(t, "9.7"))
+	e2e.CopyUnderWrites(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.Shared(t, servers.FlavourMySQL))
 }
 
 // TestRun_Terminated asks the program to end at any moment of its load.
 func TestRun_Terminated(t *testing.T) {
-	e2e.TerminateAtRandom(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.SharedMariaDB(t, "10.11"), 4)
+	e2e.TerminateAtRandom(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.Shared(t, servers.FlavourMariaDB), 4)
 }
 
 // TestKill9_Random kills the program at random moments, beside writers and schema changes. CDCSYNC_KILLS says how often.
 func TestKill9_Random(t *testing.T) {
-	e2e.KillAtRandom(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.SharedMariaDB(t, "10.11"), 8)
+	e2e.KillAtRandom(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.Shared(t, servers.FlavourMariaDB), 8)
 }
 
 // TestKill9_Points ends the program at each crash point of the sink. CDCSYNC_POINTS=1 gives each a pipeline of its own.
@@ -37,7 +37,7 @@ func TestKill9_Points(t *testing.T) {
 	if e2e.Count(t, "CDCSYNC_POINTS", 0) == 1 {
 		together = 1
 	}
-	reached := e2e.KillAtPoints(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.SharedMariaDB(t, "10.11"), e2e.Trial{
+	reached := e2e.KillAtPoints(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, servers.Shared(t, servers.FlavourMariaDB), e2e.Trial{
 		Schedules: e2e.Schedules(r, names, failing, together),
 		Settings:  e2e.Settings{"sink.transaction.max.bytes": "1MiB"},
 		Between:   enlarge,
@@ -61,7 +61,7 @@ func enlarge(t *testing.T, p *e2e.Pipeline) {
 // TestBroker_Crash kills the broker and starts it again, under load. CDCSYNC_CRASHES says how often.
 func TestBroker_Crash(t *testing.T) {
 	cluster := servers.Kafka(t)
-	e2e.CrashSink(t, e2e.Kafka{Cluster: cluster}, servers.SharedMariaDB(t, "10.11"), e2e.Count(t, "CDCSYNC_CRASHES", 2), func() {
+	e2e.CrashSink(t, e2e.Kafka{Cluster: cluster}, servers.Shared(t, servers.FlavourMariaDB), e2e.Count(t, "CDCSYNC_CRASHES", 2), func() {
 		cluster.Brokers[0].Kill9(t)
 		cluster.Brokers[0].Restart(t)
 	})
@@ -69,7 +69,7 @@ func TestBroker_Crash(t *testing.T) {
 
 // TestResync copies a table anew that has gone wrong without a trace in the log.
 func TestResync(t *testing.T) {
-	s := servers.SharedMariaDB(t, "10.11")
+	s := servers.Shared(t, servers.FlavourMariaDB)
 	db := s.Database(t)
 	e2e.Big(t, s, db, 10_000)
 	p := e2e.PipelineTo(t, e2e.Kafka{Cluster: servers.SharedKafka(t)}, s, db, e2e.Settings{"source.scan.incremental.snapshot.chunk.size": "500"})

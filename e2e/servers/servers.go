@@ -1,7 +1,7 @@
 // Package servers owns the real database servers of the tests: it installs them into the user's cache folder on first
 // use, starts them on private ports and folders, and ends them, whatever happens to the test binary.
 //
-// A test that may share a server takes [SharedMariaDB] or [SharedMySQL] (one server per version for the whole test
+// A test that may share a server takes [SharedMariaDB], [SharedMySQL] or [Shared] (one server per version for the whole test
 // binary) and makes a database of its own with [Server.Database]. A test that stops its server or needs options of its
 // own takes [MariaDB] or [MySQL]. The targets are [SharedClickHouse], [SharedKafka] and [SharedSchemaRegistry], or private
 // ones of the same names without Shared. All of them skip the test under -short.
@@ -68,6 +68,20 @@ func SharedMariaDB(t testing.TB, version string) *Server {
 func SharedMySQL(t testing.TB, version string) *Server {
 	t.Helper()
 	return shared(t, FlavourMySQL, version)
+}
+
+// Shared returns the test binary's MariaDB 10.11 or MySQL 9.7: of the flavour that the test prefers, unless the environment
+// leaves that one out. Do not stop it or change its global variables.
+func Shared(t testing.TB, prefer Flavour) *Server {
+	t.Helper()
+	mariadb := prefer == FlavourMariaDB
+	if os.Getenv(variable(prefer)) == "none" {
+		mariadb = !mariadb
+	}
+	if mariadb {
+		return SharedMariaDB(t, "10.11")
+	}
+	return SharedMySQL(t, "9.7")
 }
 
 // Each runs f as a subtest on the shared MariaDB 10.11 and the shared MySQL 9.7.
@@ -226,14 +240,16 @@ func shared(t testing.TB, flavour Flavour, version string) *Server {
 	return s.server
 }
 
+// variable is that of the environment which chooses a flavour's version.
+func variable(f Flavour) string { return "CDCSYNC_" + strings.ToUpper(string(f)) }
+
 // choose returns the version to start: what the environment says, else what the test asks for.
 func choose(t testing.TB, flavour Flavour, version string) string {
 	t.Helper()
 	skipShort(t)
-	variable := "CDCSYNC_" + strings.ToUpper(string(flavour))
-	v := os.Getenv(variable)
+	v := os.Getenv(variable(flavour))
 	if v == "none" {
-		t.Skipf("%s=none: this test is for %s", variable, flavour)
+		t.Skipf("%s=none: this test is for %s", variable(flavour), flavour)
 	}
 	if v != "" {
 		return v

@@ -17,17 +17,17 @@ import (
 
 // TestRun_Snapshot copies tables under writes, without any fault.
 func TestRun_Snapshot(t *testing.T) {
-	e2e.CopyUnderWrites(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.SharedMySQL(t, "9.7"))
+	e2e.CopyUnderWrites(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.Shared(t, servers.FlavourMySQL))
 }
 
 // TestRun_Terminated asks the program to end at any moment of its load.
 func TestRun_Terminated(t *testing.T) {
-	e2e.TerminateAtRandom(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.SharedMariaDB(t, "10.11"), 4)
+	e2e.TerminateAtRandom(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.Shared(t, servers.FlavourMariaDB), 4)
 }
 
 // TestKill9_Random kills the program at random moments, beside writers and schema changes. CDCSYNC_KILLS says how often.
 func TestKill9_Random(t *testing.T) {
-	e2e.KillAtRandom(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.SharedMariaDB(t, "10.11"), 8)
+	e2e.KillAtRandom(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.Shared(t, servers.FlavourMariaDB), 8)
 }
 
 // TestKill9_Points ends the program at crash points of the sink: at half of them, chosen by the seed; CDCSYNC_POINTS=1
@@ -46,7 +46,7 @@ func TestKill9_Points(t *testing.T) {
 	if !all {
 		schedules = schedules[:(len(schedules)+1)/2]
 	}
-	reached := e2e.KillAtPoints(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.SharedMariaDB(t, "10.11"), e2e.Trial{
+	reached := e2e.KillAtPoints(t, e2e.ClickHouse{Server: servers.SharedClickHouse(t)}, servers.Shared(t, servers.FlavourMariaDB), e2e.Trial{
 		Schedules: schedules,
 		Settings:  e2e.Settings{"sink.block.rows": "50"}, // so that commits go through staging tables too
 		Between:   disturb,
@@ -71,7 +71,7 @@ func disturb(t *testing.T, p *e2e.Pipeline) {
 
 // TestKill9_Rename ends the program before and after a table gets another name in ClickHouse.
 func TestKill9_Rename(t *testing.T) {
-	s, target := servers.SharedMariaDB(t, "10.11"), e2e.ClickHouse{Server: servers.SharedClickHouse(t)}
+	s, target := servers.Shared(t, servers.FlavourMariaDB), e2e.ClickHouse{Server: servers.SharedClickHouse(t)}
 	for _, point := range []string{"clickhouse.before-rename", "clickhouse.after-rename"} {
 		t.Run(point, func(t *testing.T) {
 			db := s.Database(t)
@@ -96,7 +96,7 @@ func TestKill9_Rename(t *testing.T) {
 // TestServer_Crash kills ClickHouse and starts it again, under load. CDCSYNC_CRASHES says how often.
 func TestServer_Crash(t *testing.T) {
 	c := servers.ClickHouse(t)
-	e2e.CrashSink(t, e2e.ClickHouse{Server: c}, servers.SharedMariaDB(t, "10.11"), e2e.Count(t, "CDCSYNC_CRASHES", 4), func() {
+	e2e.CrashSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), e2e.Count(t, "CDCSYNC_CRASHES", 4), func() {
 		c.Kill9(t)
 		c.Restart(t)
 	})
@@ -114,7 +114,7 @@ func TestNetwork_Cut(t *testing.T) {
 			px := proxy.New(t, addr)
 			through := e2e.Settings{"sink.hostname": px.Host, "sink.port": fmt.Sprint(px.Port), "sink.protocol": protocol}
 			cut := 0
-			e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.SharedMariaDB(t, "10.11"), through, func(r *rand.Rand, round int) {
+			e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(r *rand.Rand, round int) {
 				c.Revive(t)
 				if round%3 == 0 {
 					cut += px.Cut()
@@ -136,7 +136,7 @@ func TestNetwork_Down(t *testing.T) {
 	px := proxy.New(t, c.HTTPAddr)
 	through := e2e.Settings{"sink.hostname": px.Host, "sink.port": fmt.Sprint(px.Port)}
 	px.Refuse(true)
-	e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.SharedMariaDB(t, "10.11"), through, func(_ *rand.Rand, round int) {
+	e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(_ *rand.Rand, round int) {
 		px.Refuse(round%6 == 5)
 	}, func() { px.Refuse(false) })
 }
@@ -144,7 +144,7 @@ func TestNetwork_Down(t *testing.T) {
 // TestResync copies tables anew that have gone wrong without a trace in the log. Readers see the old rows until the new
 // ones are there.
 func TestResync(t *testing.T) {
-	s, c := servers.SharedMariaDB(t, "10.11"), servers.SharedClickHouse(t)
+	s, c := servers.Shared(t, servers.FlavourMariaDB), servers.SharedClickHouse(t)
 	db := s.Database(t)
 	e2e.Big(t, s, db, 30_000)
 	p := e2e.PipelineTo(t, e2e.ClickHouse{Server: c}, s, db, e2e.Settings{"source.scan.incremental.snapshot.chunk.size": "500"})
