@@ -77,9 +77,10 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		}
 	}
 	a.inTxn = true
+	before := t
 	t, to, err := a.destination(t, c)
 	if err != nil {
-		return a.refuse(&schema.TableError{Table: c.Name(), Err: err})
+		return a.nowhere(before, c, err)
 	}
 	r := newChange(c, id, a.at)
 	if err := a.makeChange(ctx, r, t, c, to); err != nil {
@@ -148,6 +149,18 @@ func (a *attempt) route(n schema.Name, t *table) (schema.Name, error) {
 			"change the route (%s; %s)", to, other.Name, a.p.Routes.Explain(n), a.p.Routes.Explain(other.Name))
 	}
 	return to, nil
+}
+
+// nowhere notes that a table, if there is one, cannot go where a change moves it. It is no more under its old name, either:
+// another table may take that, which has nothing of what the sink has there.
+func (a *attempt) nowhere(t *table, c *schema.Change, why error) error {
+	if t != nil && t.Name != c.Name() {
+		if t.State == Copying {
+			return stopOne(t.Name, why)
+		}
+		a.stopTable(t, why)
+	}
+	return a.refuse(&schema.TableError{Table: c.Name(), Err: why})
 }
 
 // refuse notes a table that cannot be captured, with the reason.
@@ -244,7 +257,7 @@ func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.N
 	a.rename(t, c.After.Name, to)
 	t.shape, t.Shape = c.After, r.Shape
 	if c.Before == nil {
-		t.Rows, t.Chunks = 0, 0
+		t.Rows, t.Chunks, t.Epoch, t.Ahead, t.had = 0, 0, 0, "", nil // the sink has nothing of it
 		t.progress(snapshot.Followed())
 		if err := a.adoptLate(t, id); err != nil {
 			return err
