@@ -122,7 +122,7 @@ const (
 func (c *chaos) plan(db string) e2e.Settings {
 	s := e2e.Settings{
 		"source.port":               fmt.Sprint(c.px.Port),
-		"source.heartbeat.interval": "1s",
+		"source.heartbeat.interval": "500ms",
 		// A table with a commit in every second must not keep them all.
 		"sink.table.properties.history.expire.max-snapshot-age-ms": `"30000"`,
 	}

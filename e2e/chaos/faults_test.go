@@ -88,7 +88,7 @@ func (c *chaos) excuse() {
 	switch said := c.p.Log(1); {
 	case c.armed && c.d.Killed():
 		c.tally.did("crash points reached", 1)
-	case c.hurt && c.d.ExitCode() == 1 && strings.HasPrefix(said, "cdcsync: connect to the source: transient source error"):
+	case c.hurt && c.d.ExitCode() == 1 && strings.HasPrefix(said, "cdcsync: connect to the source: ") && strings.Contains(said, "transient source error"):
 		c.tally.did("starts without a server", 1)
 	default:
 		c.t.Fatalf("cdcsync ended by itself with code %d:\n%s", c.d.ExitCode(), c.p.Log(60))
