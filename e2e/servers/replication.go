@@ -63,6 +63,12 @@ func (s *Server) Halt(t testing.TB) {
 	s.Exec(t, "STOP "+s.words())
 }
 
+// Resume goes on with replication that was stopped.
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.Exec(t, "START "+s.words())
+}
+
 // At is the server as it is reached at another address, such as that of a proxy. It is not to be stopped or restarted.
 func (s *Server) At(t testing.TB, addr string) *Server {
 	t.Helper()
