@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -55,7 +56,7 @@ func For(name string) (Append, bool) {
 // other is [ErrAmbiguous].
 func ForKey(name string) (Append, bool) {
 	convert, ok := For(name)
-	if !ok || aliasesOf(name) == nil {
+	if !ok || aliasesOf[name] == nil {
 		return convert, ok
 	}
 	strict := tableOf(name, forKeys)
@@ -83,9 +84,9 @@ func tableOf(name, use string) *table {
 	if base == nil {
 		return nil
 	}
-	changes := changesOf(name)
+	changes := changesOf[name]
 	if use == forKeys {
-		changes = append(changes, aliasesOf(name)...)
+		changes = slices.Concat(changes, aliasesOf[name])
 	}
 	t, _ := tables.LoadOrStore(name+use, newTable(name, base, changes))
 	return t.(*table)
