@@ -211,7 +211,8 @@ func (r *reader) run(ctx context.Context) error {
 		if r.as.pos.Seq() > before {
 			failures = 0
 		}
-		err = fmt.Errorf("read the log of %s at %s: %w", r.cfg.Addr, r.as.pos, r.cfg.explain(err))
+		at := r.as.pos.Text()
+		err = fmt.Errorf("read the log of %s at %s: %w", r.cfg.Addr, at.LogValue(), r.cfg.explain(err))
 		// Rows that are delivered cannot be taken back, and a shape that has changed does not change back.
 		if !errors.Is(err, source.ErrTransient) || !r.as.discard() {
 			return r.deliverLast(ctx, err)
@@ -222,7 +223,7 @@ func (r *reader) run(ctx context.Context) error {
 		if err := r.deliverLast(ctx, nil); err != nil {
 			return err
 		}
-		r.cfg.Log.Warn("lost the log connection", "position", r.as.pos.String(), "err", err)
+		r.cfg.Log.Warn("lost the log connection", "position", at, "err", err)
 		if err := pause(ctx, firstBackoff<<(failures-1)); err != nil {
 			return err
 		}

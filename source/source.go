@@ -8,6 +8,8 @@ package source
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -28,6 +30,15 @@ var (
 
 // A Position is a resume point in a log, opaque outside the source that made it. The zero Position is none.
 type Position string
+
+// LogValue is the position for people: what follows a # in it is for its source alone, and may be long.
+func (p Position) LogValue() slog.Value {
+	text, _, more := strings.Cut(string(p), "#")
+	if more {
+		text += "#..."
+	}
+	return slog.StringValue(text)
+}
 
 // A TxnID names one transaction of the log: only views of the source that made it read it. It is comparable.
 type TxnID struct {
