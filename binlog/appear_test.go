@@ -2,6 +2,7 @@ package binlog_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/e2e/servers"
@@ -36,6 +37,30 @@ func TestStream_Appeared(t *testing.T) {
 			t.Errorf("got stops %v, want that of a, and that another has appeared", stops)
 		}
 	})
+}
+
+// TestStream_CreatedUnclear says of a table that comes by a statement which is not understood that it is to be copied: it
+// must not be missed in silence.
+func TestStream_CreatedUnclear(t *testing.T) {
+	s := servers.SharedMariaDB(t, "10.11")
+	db := s.Database(t)
+	from := head(t, s)
+	script(t, s, db, "SET SESSION sql_mode = 'ORACLE'; CREATE TABLE a (id NUMBER(9) PRIMARY KEY, v VARCHAR2(9)); SET SESSION sql_mode = DEFAULT", "INSERT INTO a VALUES (1, 'x')",
+		"CREATE TABLE b (id int PRIMARY KEY)", "INSERT INTO b VALUES (1)")
+	events := until(t, open(t, s, db, from), head(t, s))
+	defer freeAll(events)
+	var stopped *schema.TableError
+	for _, ev := range events {
+		if ev.Stopped != nil {
+			stopped = ev.Stopped
+		}
+	}
+	if stopped == nil || stopped.Table.Table != "a" || !errors.Is(stopped, source.ErrAppeared) {
+		t.Errorf("got %v, want that a has appeared", stopped)
+	}
+	if got := describe(events); !strings.Contains(got, "rows b v1: insert(1)") {
+		t.Errorf("b must flow on: got\n%s", got)
+	}
 }
 
 // TestStream_RenamedOntoCaptured follows a table from before it was renamed, and under its new name as well, as a caller

@@ -69,6 +69,10 @@ func (s *applied) apply(st *ddl.Statement) {
 		s.stopAll(st, errors.New("a statement changed rows by its text (binlog_format is not ROW for its session): "+
 			"SET GLOBAL binlog_format = ROW, then resync the table"))
 	case ddl.NotUnderstood:
+		if st.Creates && s.a.tables[st.Table] == nil {
+			s.movedIn(st.Table)
+			return
+		}
 		s.stopAll(st, fmt.Errorf("the statement is not understood: %s; resync the table", st.Reason))
 	case ddl.CreateDatabase, ddl.AlterDatabase, ddl.CreateTrigger, ddl.DropTrigger, ddl.AnalyzeTable, ddl.Other:
 		// No table has another shape or other rows by them.

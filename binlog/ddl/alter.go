@@ -63,12 +63,24 @@ func others(clauses []Clause) []Statement {
 	var sts []Statement
 	for _, c := range clauses {
 		if c.Kind == DataChange && c.To != (schema.Name{}) {
-			other := c
-			other.To = schema.Name{}
-			sts = append(sts, Statement{Kind: AlterTable, Table: c.To, IfExists: true, Clauses: []Clause{other}})
+			sts = append(sts, c.other())
 		}
 	}
 	return sts
+}
+
+// other is what the clause does to the other table.
+func (c Clause) other() Statement {
+	switch c.Becomes {
+	case CreateTable:
+		return Statement{Kind: NotUnderstood, Table: c.To, Creates: true, Reason: c.Reason}
+	case DropTable:
+		return Statement{Kind: DropTable, Table: c.To, IfExists: true}
+	default:
+		to := c.To
+		c.To = schema.Name{}
+		return Statement{Kind: AlterTable, Table: to, IfExists: true, Clauses: []Clause{c}}
+	}
 }
 
 // remaining counts the tokens of parts with the commas between them.
@@ -375,7 +387,11 @@ func (p *parser) renameClause() ([]Clause, error) {
 // convert reads what follows CONVERT.
 func (p *parser) convert() ([]Clause, error) {
 	if p.seesAny("partition", "table") {
-		return p.otherTable(Clause{Kind: DataChange, Reason: "CONVERT moves rows between tables"})
+		c := Clause{Kind: DataChange, Becomes: DropTable, Reason: "CONVERT moves rows between tables"}
+		if p.sees("partition") {
+			c.Becomes = CreateTable
+		}
+		return p.otherTable(c)
 	}
 	if !p.words("character", "set") && !p.words("charset") && !p.words("char", "set") {
 		return nil, p.unexpected()

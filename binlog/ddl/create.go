@@ -31,7 +31,9 @@ func (p *parser) createTable(st Statement) ([]Statement, error) {
 	}
 	first := p.i
 	if err := p.tableBody(&st); err != nil {
-		return p.notUnderstoodTable(st.Table, p.part(first, len(p.toks)), err), nil
+		sts := p.notUnderstoodTable(st.Table, p.part(first, len(p.toks)), err)
+		sts[0].Creates, sts[0].Temporary = true, st.Temporary
+		return sts, nil
 	}
 	return one(st), nil
 }

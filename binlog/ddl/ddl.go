@@ -89,6 +89,7 @@ type Statement struct {
 	Clauses     []Clause // AlterTable, in the order of the text
 	Trigger     *Trigger // CreateTrigger, DropTrigger
 	Reason      string   // NotUnderstood: what, quoted from the text
+	Creates     bool     // NotUnderstood: the table is there after the statement, and was perhaps not before
 }
 
 // A Create is the body of a CREATE TABLE.
@@ -176,6 +177,7 @@ type Clause struct {
 	IfExists    bool        // no effect without the column
 	IfNotExists bool        // no effect with the column
 	To          schema.Name // RenameTo; DataChange: another table that takes part
+	Becomes     Kind        // DataChange: CreateTable or DropTable if that table comes or goes; else its rows change
 	Key         []KeyPart
 	Charset     string
 	// Refuses says that rows may not fit: a foreign key, a check, partitions. The statement fails then; who fills the table
