@@ -110,7 +110,10 @@ func named(p binlog.Position) bool { return p.GTIDs != nil && !p.GTIDs.Empty() }
 func (s *Source) checkHad(ctx context.Context, c *conn, p binlog.Position) error {
 	switch {
 	case named(p) && s.server.gtids():
-		return s.checkExecuted(ctx, c, p)
+		if err := s.checkExecuted(ctx, c, p); err != nil {
+			return err
+		}
+		return s.checkPlace(ctx, c, p)
 	case named(p) && s.server.mariadb() && (p.File == "" || p.Ragged):
 		return s.checkState(ctx, c, p)
 	case p.File != "" && (p.Server == s.identity() || p.Server == ""):
@@ -217,5 +220,5 @@ func (s *Source) checkHistory(ctx context.Context, c *conn, p binlog.Position) e
 		return fmt.Errorf("%w: at %s:%d this server's log has the GTIDs %v, but %s was read: it is another server, or its log was reset: copy the tables again",
 			source.ErrPositionLost, p.File, p.Offset, here, p.GTIDs)
 	}
-	return nil
+	return checkDomains(p, here)
 }
