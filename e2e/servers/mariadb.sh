@@ -48,11 +48,11 @@ start() {
   shift 2
   once "mariadb-$VERSION" unpack
   once tls keys
-  mkdir -p "$dir"
+  mkdir -p "$dir/tmp" # its own: a server that starts removes what others have in /tmp
   [[ -d $dir/data ]] || cp -a "$TREE/data" "$dir/data"
   # Row format and full metadata are what a careful user sets; a caller's options come last and win.
   launch "$dir" "$port" greets "$TREE/base/bin/mariadbd" --no-defaults --basedir="$TREE/base" "${AS_ROOT[@]}" \
-    --datadir="$dir/data" --socket=sock --bind-address=127.0.0.1 \
+    --datadir="$dir/data" --tmpdir="$dir/tmp" --socket=sock --bind-address=127.0.0.1 \
     --port="$port" --server-id="$port" --log-bin=binlog --binlog-format=ROW --binlog-row-metadata=FULL \
     --ssl-ca="$CACHE/tls/ca.pem" --ssl-cert="$CACHE/tls/server.pem" --ssl-key="$CACHE/tls/server.key" \
     --innodb-buffer-pool-size=128M --secure-file-priv= "$@"

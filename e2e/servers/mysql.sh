@@ -63,13 +63,13 @@ start() {
   once "mysql-$VERSION" unpack
   once tls keys
   mysqld "$TREE"
-  mkdir -p "$dir"
+  mkdir -p "$dir/tmp" # its own: a server that starts removes what others have in /tmp
   vacant "$dir" "$port"
   [[ -d $dir/data ]] || cp -a "$TREE/data" "$dir/data"
   rm -f "$dir/data/sock.lock" # left by kill -9, and believed as long as the old pid is a zombie
   # GTIDs and full row metadata are what a careful user sets; a caller's options come last and win.
   # `loose`: older servers do not know the option.
-  launch "$dir" "$port" greets "${MYSQLD[@]}" --datadir="$dir/data" --socket=sock \
+  launch "$dir" "$port" greets "${MYSQLD[@]}" --datadir="$dir/data" --tmpdir="$dir/tmp" --socket=sock \
     --bind-address=127.0.0.1 --port="$port" --loose-mysqlx=OFF --server-id="$port" --log-bin=binlog \
     --loose-binlog-row-metadata=FULL --gtid-mode=ON --enforce-gtid-consistency=ON \
     --ssl-ca="$CACHE/tls/ca.pem" --ssl-cert="$CACHE/tls/server.pem" --ssl-key="$CACHE/tls/server.key" \
