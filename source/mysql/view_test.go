@@ -200,9 +200,10 @@ func (h *hot) distributed(ctx context.Context, db *sql.DB, writer int) error {
 			return err
 		}
 		// The server needs a while to see that the connection has ended. MariaDB, asked meanwhile, was seen to log XA COMMIT and to
-		// roll the rows back.
+		// roll the rows back, or to keep them locked for ever: the connection leaves the list first, and its transaction later.
 		for left := id; left != 0; {
-			if err := db.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?", id).Scan(&left); err != nil {
+			if err := db.QueryRow("SELECT (SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = ?) +"+
+				" (SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = ?)", id, id).Scan(&left); err != nil {
 				return err
 			}
 		}
