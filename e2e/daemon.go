@@ -65,7 +65,7 @@ func (p *Pipeline) Log(lines int) string {
 func (d *Daemon) Kill(t testing.TB) {
 	t.Helper()
 	d.signal(syscall.SIGKILL)
-	if !d.Ended(10 * time.Second) {
+	if !d.Ended(time.Minute) {
 		t.Fatal("a killed cdcsync is still there")
 	}
 }
@@ -74,8 +74,8 @@ func (d *Daemon) Kill(t testing.TB) {
 func (d *Daemon) Terminate(t testing.TB) int {
 	t.Helper()
 	d.signal(syscall.SIGTERM)
-	if !d.Ended(30 * time.Second) {
-		t.Fatalf("cdcsync did not end within 30 s of SIGTERM:\n%s", d.pipeline.Log(40))
+	if !d.Ended(time.Minute) { // its grace is shorter, but the machine may be busy
+		t.Fatalf("cdcsync did not end within a minute of SIGTERM:\n%s", d.pipeline.Log(40))
 	}
 	return d.cmd.ProcessState.ExitCode()
 }

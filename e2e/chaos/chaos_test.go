@@ -3,6 +3,7 @@
 // time to time everything holds still, and every table must equal its source, with none stopped.
 //
 //	CDCSYNC_CHAOS   how long, per server: "30m"; some seconds if it is not set
+//	CDCSYNC_RATE    transactions per second of the writers, to which the pace of all else is set; 120 if it is not set
 //	CDCSYNC_SEED    repeats the decisions of a run; how they interleave is not repeated
 //	CDCSYNC_SINK    iceberg (if it is not set), clickhouse or kafka
 //	CDCSYNC_KEEP    a folder that gets the files of a run that failed
@@ -24,7 +25,8 @@ import (
 
 const (
 	short = 8 * time.Second // a run of `make test`
-	round = 2 * time.Minute // between two comparisons
+	round = 3 * time.Minute // between two comparisons
+	pace  = 120             // transactions per second
 )
 
 // durable has a server keep what it has said, also when its machine goes.
@@ -62,10 +64,12 @@ func run(t *testing.T, s *servers.Server) {
 	c := &chaos{t: t, s: s, r: r, length: length(t), gates: new(workload.Gates), tally: newTally()}
 	c.names, c.failing = e2e.Points(t, "iceberg", "pipeline", "snapshot", "binlog")
 	db := s.Database(t)
-	rate, rows := 120, 600
-	c.load = workload.New(t, s, db, workload.Config{Seed: seed, Rows: rows, Rate: rate, DDL: 700 * time.Millisecond, Wild: true, Gates: c.gates})
+	rate := e2e.Count(t, "CDCSYNC_RATE", pace)
+	slower := func(d time.Duration) time.Duration { return d * pace / time.Duration(rate) }
+	c.load = workload.New(t, s, db, workload.Config{Seed: seed, Rows: 600, Rate: rate, DDL: slower(700 * time.Millisecond), Wild: true, Gates: c.gates})
 	e2e.Big(t, s, db, 20_000)
 	c.racer = newRacer(t, s, db, c.gates, c.tally)
+	c.racer.slower = slower
 	c.px = proxy.New(t, s.Addr)
 	c.p = e2e.PipelineTo(t, target(t), s, db, c.plan(db))
 	t.Cleanup(func() { c.keep() })

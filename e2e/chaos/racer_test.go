@@ -26,6 +26,8 @@ type racer struct {
 	gates *workload.Gates
 	tally *tally
 	made  atomic.Int64 // for names that were never there before
+	// slower stretches a pause.
+	slower func(time.Duration) time.Duration
 
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
@@ -111,7 +113,7 @@ func (g *racer) race(ctx context.Context, r *rand.Rand, acts []act, most time.Du
 				break
 			}
 		}
-		rest(ctx, time.Duration(r.Int64N(int64(most))))
+		rest(ctx, g.slower(time.Duration(r.Int64N(int64(most)))))
 	}
 }
 

@@ -14,7 +14,7 @@ func (g *racer) write(ctx context.Context, r *rand.Rand) {
 		if err := g.transact(context.WithoutCancel(ctx), r); err != nil {
 			g.outcome("", err)
 		}
-		rest(ctx, time.Duration(r.IntN(40))*time.Millisecond)
+		rest(ctx, g.slower(time.Duration(r.IntN(40))*time.Millisecond))
 	}
 }
 
