@@ -83,10 +83,17 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 
 SOAK_KILLS ?= 300
 SOAK_CRASHES ?= 50
-soak: ## the kill and network scenarios for long (SOAK_KILLS=300, SOAK_CRASHES=50 of the sink's server)
+SOAK_CHAOS ?= 30m
+soak: ## the kill and network scenarios for long (SOAK_KILLS=300, SOAK_CRASHES=50 of the sink's server), then chaos (SOAK_CHAOS=30m) on each server
 	@bash e2e/setup.sh test
 	CDCSYNC_KILLS=$(SOAK_KILLS) CDCSYNC_CUTS=$(SOAK_KILLS) CDCSYNC_CRASHES=$(SOAK_CRASHES) CDCSYNC_POINTS=1 \
 	  go test -count=1 -p 1 -v -timeout 6h -run 'Kill9|Network|Crash|Disk|Terminated' ./e2e ./e2e/warehouse ./e2e/queue
+	@status=0; \
+	for version in $(MYSQLS); do echo "== chaos on MySQL $$version"; \
+	  CDCSYNC_MYSQL=$$version CDCSYNC_CHAOS=$(SOAK_CHAOS) go test -count=1 -v -timeout 6h -run TestChaos/mysql ./e2e/chaos || status=1; done; \
+	for version in $(MARIADBS); do echo "== chaos on MariaDB $$version"; \
+	  CDCSYNC_MARIADB=$$version CDCSYNC_CHAOS=$(SOAK_CHAOS) go test -count=1 -v -timeout 6h -run TestChaos/mariadb ./e2e/chaos || status=1; done; \
+	exit $$status
 
 clean: ## remove what builds and the demo left in this folder; the cache stays
 	rm -rf bin demo
