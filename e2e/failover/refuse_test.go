@@ -31,6 +31,7 @@ func refuse(t *testing.T, p *pair) {
 	x.follows()
 	x.behind()
 	x.purged()
+	x.mute()
 	if p.primary.Flavour == servers.FlavourMySQL {
 		x.nameless()
 	}
@@ -107,6 +108,23 @@ func purge(t testing.TB, s *servers.Server) {
 		s.Exec(t, "PURGE BINARY LOGS TO '"+newest+"'")
 		return s.Value(t, "SHOW BINARY LOGS") == newest
 	})
+}
+
+// mute leads to a replica that has all, and did not log it.
+func (x *refusal) mute() {
+	x.replica.Await(x.t, x.primary)
+	x.replica.Stop(x.t)
+	x.replica.Restart(x.t, "--log-slave-updates=OFF")
+	x.primary.Exec(x.t, "INSERT INTO "+x.db+".t VALUES (7, 7)")
+	x.replica.Await(x.t, x.primary)
+	x.lead(x.replica)
+	reason := "or never had them in it"
+	if x.primary.Flavour == servers.FlavourMariaDB {
+		reason = "that it did not log"
+	}
+	x.refuses(reason, "_updates")
+	x.lead(x.primary)
+	x.follows()
 }
 
 // nameless leads to a server whose transactions have no GTIDs.
