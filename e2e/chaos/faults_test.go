@@ -178,6 +178,10 @@ func (c *chaos) restartServer() {
 
 // killServer kills the server at a moment from which it recovers: what it leaves half done, nothing can copy.
 func (c *chaos) killServer() {
+	if c.s.Flavour == servers.FlavourMySQL && c.s.Version == "5.7" {
+		c.restartServer() // it cannot recover when two tables have swapped names since its checkpoint: "the target file exists"
+		return
+	}
 	if !atomicDDL(c.s) {
 		c.gates.DDL.Lock()
 		defer c.gates.DDL.Unlock()
