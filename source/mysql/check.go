@@ -122,9 +122,10 @@ func (k *checker) gtids(context.Context) error {
 	srv := &k.s.server
 	switch {
 	case srv.mariadb():
+		k.fine("a failover can be followed, to replicas with log_slave_updates=ON (here it is %s)", srv.logsUpdates())
 		return nil
 	case srv.gtids():
-		k.fine("gtid_mode is ON")
+		k.fine("gtid_mode is ON: a failover can be followed, to replicas with log_replica_updates=ON (here it is %s)", srv.logsUpdates())
 		if v, known := srv.vars["binlog_order_commits"]; known && !srv.on("binlog_order_commits") {
 			k.add(schema.Warning, "binlog_order_commits is "+v, "transactions become visible in another order than that of the log; chunks are exact all the same", "SET GLOBAL binlog_order_commits = ON;")
 		}
