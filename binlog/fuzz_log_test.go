@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
+	"github.com/cdcsync/cdcsync/schema/row"
 	"github.com/cdcsync/cdcsync/source"
 )
 
@@ -191,5 +192,14 @@ func TestParseTableMap_DamagedLabels(t *testing.T) {
 		if (err == nil) != want {
 			t.Errorf("labels %q: got %+v, %v", labels, m, err)
 		}
+	}
+}
+
+// TestDecode_NullKey holds that a row without a key is an error: sinks could not tell it from others.
+func TestDecode_NullKey(t *testing.T) {
+	f := newFixture(t, narrowCells(), 1, false)
+	f.body[6] |= 1 // the first column of the row's NULLs
+	if err := f.decode(row.New(f.shape)); !errors.Is(err, errNullKey) {
+		t.Errorf("got %v", err)
 	}
 }

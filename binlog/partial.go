@@ -77,6 +77,8 @@ func (m *partialImage) append(d *plan, b *row.Batch, p []byte) ([]byte, error) {
 		null := bit(nulls, k)
 		k++
 		switch {
+		case null && c.key:
+			err = errNullKey
 		case null:
 			v.AppendNull()
 		case c.op == opJSON && m.changes != nil && bit(m.changes, document):

@@ -95,6 +95,9 @@ func (d *plan) appendImage(b *row.Batch, present, p []byte) ([]byte, error) {
 			continue
 		}
 		if bit(nulls, k) {
+			if c.key {
+				return nil, fmt.Errorf("column %s: %w", c.name, errNullKey)
+			}
 			v.AppendNull()
 		} else if p, err = c.decode(v, p); err != nil {
 			return nil, fmt.Errorf("column %s: %w", c.name, err)
@@ -108,6 +111,9 @@ func (d *plan) appendImage(b *row.Batch, present, p []byte) ([]byte, error) {
 // image those that tell its row from others.
 var errGap = errors.New("the log does not have it of a changed row, because binlog_row_image is not FULL for the session that changed it: " +
 	"SET GLOBAL binlog_row_image = FULL, and reconnect the writers")
+
+// errNullKey says that a row has no key: no server logs that, so the event is damaged, or the shape is not the table's.
+var errNullKey = errors.New("a key column is NULL")
 
 // gap appends the value of a column that the image does not have: that of the image before, or none where the image is of
 // a row that is no more.
