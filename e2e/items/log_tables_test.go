@@ -44,8 +44,8 @@ func tableScenarios() []scenario {
 			steps("INSERT INTO t (v) VALUES (4), (5), (6)", "DO SETVAL(out_q, 100)", "ALTER SEQUENCE out_q INCREMENT BY 5", "INSERT INTO t (v) VALUES (7)", "BEGIN", "INSERT INTO t (v) VALUES (8)", "DO NEXTVAL(out_q)", "ROLLBACK", "INSERT INTO t (v) VALUES (9)"), "t"),
 		log("generated columns", everywhere, steps("CREATE TABLE t (id int PRIMARY KEY, a int, v int GENERATED ALWAYS AS (a + 1) VIRTUAL, s varchar(20) GENERATED ALWAYS AS (concat('<', a, '>')) STORED, KEY (v), KEY (s))", "INSERT INTO t (id, a) VALUES (1, 1), (2, NULL)"),
 			steps("INSERT INTO t (id, a) VALUES (3, 3)", "UPDATE t SET a = a * 2", "DELETE FROM t WHERE v = 3", "INSERT INTO t (id, a) VALUES (4, -4)"), "t"),
-		invisible("invisible columns, MySQL", needs{mysql: "8.0.23", mariadb: never}, "INVISIBLE"),
-		invisible("invisible columns, MariaDB", onlyMariaDB, "INVISIBLE"),
+		invisible("invisible columns", needs{mysql: "8.0.23", mariadb: never}, "INVISIBLE"),
+		invisible("invisible columns", onlyMariaDB, "INVISIBLE"),
 		gipk,
 		drift("a column more", "ADD c int", "does not fit the known shape"),
 		drift("a column less", "DROP w", "does not fit the known shape"),
@@ -113,7 +113,7 @@ func xaScenarios() []scenario {
 	open.again = []step{in("y", "XA ROLLBACK "+xid("y")), do("INSERT INTO a VALUES (8, 'again')"), in("z", "XA COMMIT "+xid("z"))}
 	one := log("XA: one phase", everywhere, setup, steps("XA START "+xid("one"), "INSERT INTO a VALUES (3, 'x')", "UPDATE b SET id = 5", "XA END "+xid("one"), "XA COMMIT "+xid("one")+" ONE PHASE", "INSERT INTO b VALUES (6)"), "a", "b")
 	old := scenario{
-		item: "log", name: "XA in two phases, unordered", needs: needs{mysqlUntil: "8.0.30", mariadb: never}, setup: setup, once: true,
+		item: "log", name: "XA: prepared, committed and rolled back", needs: needs{mysqlUntil: "8.0.30", mariadb: never}, setup: setup, once: true,
 		steps:   []step{prepare("x", "UPDATE a SET v = 'x'"), in("x", "XA COMMIT "+xid("x")), do("INSERT INTO b VALUES (2)")},
 		outcome: outcome{equal: []string{"b"}, stops: map[string]string{"a": "XA"}},
 	}

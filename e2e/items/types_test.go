@@ -116,12 +116,12 @@ func families() []family {
 		{name: "dates and times", columns: temporals()},
 		{name: "text in many character sets", columns: texts()},
 		{name: "binary", columns: []valued{
-			{"binary(5)", []string{"x'0000000000'", "x'6100'", "x'20'", "x'ff00ff00ff'", "''"}, binary(5)},
-			{"varbinary(30)", []string{"''", "x'00'", "x'610000'", "x'2020'"}, binary(30)},
-			{"tinyblob", []string{"''", "repeat(x'00', 255)"}, binary(200)},
-			{"blob", []string{"''", "repeat(x'ff00', 20000)"}, binary(900)},
-			{"mediumblob", []string{"''", "repeat(x'00', 100000)"}, binary(900)},
-			{"longblob", []string{"''", "repeat(x'20', 70000)"}, binary(900)},
+			{"binary(5)", []string{"x'0000000000'", "x'6100'", "x'20'", "x'ff00ff00ff'", "''"}, randomBytes(5)},
+			{"varbinary(30)", []string{"''", "x'00'", "x'610000'", "x'2020'"}, randomBytes(30)},
+			{"tinyblob", []string{"''", "repeat(x'00', 255)"}, randomBytes(200)},
+			{"blob", []string{"''", "repeat(x'ff00', 20000)"}, randomBytes(900)},
+			{"mediumblob", []string{"''", "repeat(x'00', 100000)"}, randomBytes(900)},
+			{"longblob", []string{"''", "repeat(x'20', 70000)"}, randomBytes(900)},
 		}},
 		{name: "enum and set", columns: []valued{
 			{"enum('a','','c d','é','it''s','x,y')", []string{"'a'", "''", "'c d'", "'é'", "'it''s'", "'x,y'", "'not a label'"}, nil},
@@ -137,16 +137,16 @@ func families() []family {
 			{"polygon", []string{"ST_GeomFromText('POLYGON((0 0,4 0,4 4,0 4,0 0),(1 1,2 1,2 2,1 2,1 1))')"}, nil},
 			{"multipoint", []string{"ST_GeomFromText('MULTIPOINT(0 0,1 1)')"}, nil},
 		}},
-		{name: "vector, MySQL", needs: needs{mysql: "9.0", mariadb: never}, columns: []valued{
+		{name: "vector", needs: needs{mysql: "9.0", mariadb: never}, columns: []valued{
 			{"vector(3)", []string{"string_to_vector('[0, -1.5, 3.4e38]')", "string_to_vector('[1e-30, 1, 2]')"}, nil},
 		}},
-		{name: "vector, MariaDB", needs: needs{mysql: never, mariadb: "11.7"}, columns: []valued{
+		{name: "vector", needs: needs{mysql: never, mariadb: "11.7"}, columns: []valued{
 			{"vector(3)", []string{"vec_fromtext('[0, -1.5, 3.4e38]')", "vec_fromtext('[1e-40, 1, 2]')"}, nil},
 		}},
 		{name: "compressed columns", needs: onlyMariaDB, columns: []valued{
 			{"varchar(400) COMPRESSED", []string{"''", "'short'", "repeat('é', 400)"}, nil},
 			{"text COMPRESSED CHARACTER SET latin1", []string{"''", "'é'", "repeat('ab', 30000)"}, nil},
-			{"blob COMPRESSED", []string{"''", "x'00'", "repeat(x'00ff', 30000)"}, binary(900)},
+			{"blob COMPRESSED", []string{"''", "x'00'", "repeat(x'00ff', 30000)"}, randomBytes(900)},
 		}},
 		{name: "inet6", needs: onlyMariaDB, columns: []valued{{"inet6", []string{"'::'", "'::1'", "'2001:db8::ff00:42:8329'", "'::ffff:192.0.2.1'", "'1:0:0:2:0:0:0:3'"}, nil}}},
 		{name: "uuid", needs: needs{mysql: never, mariadb: "10.7"}, columns: []valued{
@@ -242,7 +242,7 @@ func quoted(text string) string {
 	return "'" + strings.NewReplacer("'", "''", `\`, `\\`, "\x00", `\0`).Replace(text) + "'"
 }
 
-func binary(n int) func(r *rand.Rand) string {
+func randomBytes(n int) func(r *rand.Rand) string {
 	return func(r *rand.Rand) string {
 		out := make([]byte, r.IntN(n+1))
 		for i := range out {
