@@ -89,3 +89,26 @@ func TestStream_RenamedOntoCaptured(t *testing.T) {
 		}
 	})
 }
+
+// TestStream_Altered says of a table that is not captured, and whose name would be, that its shape changes; and of one that
+// ALTER TABLE renames to such a name that it is to be copied.
+func TestStream_Altered(t *testing.T) {
+	servers.Each(t, func(t *testing.T, s *servers.Server) {
+		db, other := s.Database(t), s.Database(t)
+		s.Exec(t, "CREATE TABLE "+db+".a (id int PRIMARY KEY)", "CREATE TABLE "+other+".b (id int PRIMARY KEY)")
+		from := head(t, s)
+		stream := open(t, s, db, from)
+		script(t, s, db, "ALTER TABLE a ADD COLUMN more int", "INSERT INTO a VALUES (1, 2)", "ALTER TABLE "+other+".b RENAME TO "+db+".b")
+		events := until(t, stream, head(t, s))
+		defer freeAll(events)
+		var why []error
+		for _, ev := range events {
+			if ev.Stopped != nil {
+				why = append(why, ev.Stopped.Err)
+			}
+		}
+		if len(why) != 2 || !errors.Is(why[0], source.ErrAltered) || !errors.Is(why[1], source.ErrAppeared) {
+			t.Errorf("got %v, want that a was altered, and that b has appeared", why)
+		}
+	})
+}

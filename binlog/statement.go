@@ -166,6 +166,7 @@ func (a *assembler) charset(database string) string {
 func (s *applied) change(st *ddl.Statement) {
 	t := s.a.find(st.Table)
 	if t == nil {
+		s.changeOther(st)
 		return
 	}
 	if reasons := st.DataChanges(); len(reasons) > 0 {
@@ -192,6 +193,22 @@ func (s *applied) change(st *ddl.Statement) {
 		return
 	}
 	s.replace(t, after, edits)
+}
+
+// changeOther takes a statement about a table that is not captured.
+func (s *applied) changeOther(st *ddl.Statement) {
+	if st.Kind != ddl.AlterTable || s.a.tables[st.Table] != nil {
+		return
+	}
+	for _, c := range st.Clauses {
+		if c.Kind == ddl.RenameTo {
+			s.movedIn(c.To)
+			return
+		}
+	}
+	if s.a.match(st.Table) {
+		s.a.stopped(st.Table, s.at, fmt.Errorf("%w (statement: %s)", source.ErrAltered, s.quote()))
+	}
 }
 
 // replace puts the next shape in the place of a table's shape; nil drops the table.

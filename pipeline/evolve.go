@@ -68,6 +68,9 @@ func newChange(c *schema.Change, id source.TxnID, at source.Position) *changeRec
 // another, twice would be lost.
 func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID) error {
 	t := a.changing(c)
+	if c.After != nil {
+		a.disturb(c.After.Name)
+	}
 	if t != nil && t.State == Stopped {
 		return nil
 	}

@@ -72,8 +72,9 @@ type Pipeline struct {
 	Open      Opener       // nil: snapshot.Open
 	Log       *slog.Logger // nil: none
 
-	status board
-	states states // what Store is, unless a test says otherwise
+	status  board
+	states  states   // what Store is, unless a test says otherwise
+	awaited awaiting // by the attempt under way
 }
 
 // states is what a pipeline asks of its Store.

@@ -45,6 +45,7 @@ func (a *attempt) locate(ctx context.Context, c *checkpoint, marks map[schema.Na
 	}
 	a.p.Log.Warn("moved to another server", "pipeline", a.p.Name, "from", c.Position, "position", at)
 	a.at, a.saved = at, at
+	a.p.awaited = awaiting{} // its end is of the other log
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (a *attempt) resume(ctx context.Context) error {
 	if err := a.anew(ctx, c); err != nil {
 		return err
 	}
-	if a.first || a.revives() {
+	if a.first || a.revives() || c.Selection != a.p.Selection || a.p.awaited.until != 0 {
 		if err := a.newcomers(ctx, c); err != nil {
 			return err
 		}
@@ -292,7 +292,7 @@ func (a *attempt) openStream(ctx context.Context) error {
 			stopped[t.Name] = true
 		}
 	}
-	match := func(n schema.Name) bool { return !stopped[n] && a.p.Match(n) }
+	match := func(n schema.Name) bool { return a.p.Match(n) && (!stopped[n] || a.awaits(n)) }
 	var err error
 	if a.stream, err = a.p.Open(ctx, a.p.Source, a.at, tables, match, a.p.Snapshot); err != nil {
 		return fmt.Errorf("open stream at %s: %w", a.at, err)

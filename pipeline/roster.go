@@ -6,6 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/e2e/fault"
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/source"
 )
 
 // newcomers adds tables that the configuration did not ask for when the checkpoint was saved, and such as have stopped and
@@ -17,7 +18,11 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 	}
 	widened := c.Selection != a.p.Selection || a.p.Selection == ""
 	if !widened && len(revived) == 0 {
-		return a.saveRoster(ctx)
+		a.p.awaited = awaiting{}
+		return a.saveRoster(ctx, c)
+	}
+	if _, err := a.p.Source.End(ctx, a.at); err != nil { // a change of shape that is delivered must be seen
+		return fmt.Errorf("find tables: %w", err)
 	}
 	found, err := a.p.Source.Tables(ctx, func(n schema.Name) bool {
 		t := a.tables[n]
@@ -25,6 +30,10 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 	})
 	if err != nil {
 		return fmt.Errorf("find tables: %w", err)
+	}
+	a.forget(revived, found)
+	if err := a.await(ctx, &found); err != nil {
+		return err
 	}
 	if err := a.enlist(found, false); err != nil {
 		return err
@@ -43,7 +52,24 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 	if err := a.create(ctx); err != nil {
 		return err
 	}
-	return a.saveRoster(ctx)
+	return a.saveRoster(ctx, c)
+}
+
+// forget takes names out that no table has, and the sink has nothing of: one that has appeared, and was dropped since, or was
+// a view.
+func (a *attempt) forget(revived map[schema.Name]bool, found source.Discovered) {
+	for _, t := range found.Tables {
+		delete(revived, t.Name)
+	}
+	for _, e := range found.Refused {
+		delete(revived, e.Table)
+	}
+	for n := range revived {
+		if t := a.tables[n]; t.Sink == (schema.Name{}) {
+			delete(a.tables, n)
+			a.gone = append(a.gone, n)
+		}
+	}
 }
 
 // revivable are the tables that stopped before this start and of which the sink has nothing.
@@ -80,9 +106,13 @@ func (a *attempt) refusedBefore(revived map[schema.Name]bool) map[schema.Name]bo
 	return revived
 }
 
-// saveRoster saves which tables take part before the first row of a new one is read.
-func (a *attempt) saveRoster(ctx context.Context) error {
+// saveRoster saves which tables take part before the first row of a new one is read. While some are awaited, a restart is
+// to look for them again.
+func (a *attempt) saveRoster(ctx context.Context, c *checkpoint) error {
 	sv := &save{position: a.at, seq: a.seq, time: a.time, gone: a.gone, tables: a.records(), selection: a.p.Selection}
+	if a.p.awaited.until != 0 {
+		sv.selection = c.Selection
+	}
 	a.gone = nil
 	if err := a.p.states.save(ctx, sv); err != nil {
 		return fmt.Errorf("save tables: %w", err)

@@ -162,7 +162,12 @@ func (a *attempt) copied(c *source.Copied) error {
 
 // stopped takes a table out at the source's word. Whole transactions of it that are staged stay; a part of one does not.
 func (a *attempt) stopped(e *schema.TableError) error {
-	if errors.Is(e.Err, source.ErrAppeared) {
+	switch {
+	case errors.Is(e.Err, source.ErrAltered):
+		a.disturb(e.Table)
+		return nil
+	case errors.Is(e.Err, source.ErrAppeared):
+		a.disturb(e.Table)
 		return a.appeared(e)
 	}
 	t := a.tables[e.Table]
@@ -218,7 +223,7 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 		a.time = ev.Time
 	}
 	a.p.status.read(a.time, a.open == nil && !a.busy())
-	if a.look {
+	if a.look || a.awaited() {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
@@ -229,7 +234,7 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 			return err
 		}
 	}
-	if a.bound && a.copying == 0 {
+	if a.bound && a.copying == 0 && a.p.awaited.until == 0 {
 		return a.end(ctx)
 	}
 	if a.moved { // so that the store knows tables by the names that they have

@@ -24,6 +24,9 @@ var (
 	// ErrAppeared: a table that was not captured has been given a name that is, so its rows are not known: it is to be copied.
 	// Streams stop the name with it.
 	ErrAppeared = errors.New("a table that was not captured has taken this name")
+	// ErrAltered: a table that is not captured, and whose name is one that would be, has changed its shape. Streams say so in
+	// the way they say that a table stops.
+	ErrAltered = errors.New("a table that is not captured has another shape")
 	// ErrShape: a table is not of the shape that the caller expects: a schema change is under way in the log.
 	ErrShape = errors.New("table has another shape")
 )
@@ -167,6 +170,9 @@ type Source interface {
 	// Join returns the position at which all up to p and all up to at is read, where at is a boundary of the stream that runs:
 	// at itself if that is past p.
 	Join(p, at Position) (Position, error)
+	// End waits until all up to at, which a stream has delivered, is visible, and returns the Seq of the log's end then: what
+	// happens later begins there or past it.
+	End(ctx context.Context, at Position) (uint64, error)
 	// Split cuts the key space of a table into at most n ranges to be read side by side. They are disjoint and cover it;
 	// the first and the last are unbounded. It may return fewer, but not none.
 	Split(ctx context.Context, t *schema.Table, n int) ([]Range, error)

@@ -113,6 +113,30 @@ func (s *Source) gtidsAt(ctx context.Context, c *conn, p binlog.Position) (binlo
 	return binlog.ParseGTIDSet(binlog.MariaDB, text)
 }
 
+// End returns the end of the log now, once all up to at is visible. Without GTIDs MySQL cannot be waited for.
+func (s *Source) End(ctx context.Context, at source.Position) (end uint64, err error) {
+	p, err := parseBarrier(at)
+	if err != nil {
+		return 0, err
+	}
+	err = s.with(ctx, func(c *conn) error {
+		if err := c.reads(p); err != nil {
+			return err
+		}
+		if s.oracle != nil && (s.server.mariadb() || p.GTIDs != nil && !p.GTIDs.Empty()) {
+			if _, err := s.oracle.open(ctx, s, c, p); err != nil {
+				return err
+			}
+		}
+		end, err = s.high(ctx, c, p.Shift)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("find the end of the log: %w", err)
+	}
+	return end, nil
+}
+
 // Join returns the position at which all up to p and all up to at is read: at itself if that is past p.
 func (s *Source) Join(p, at source.Position) (source.Position, error) {
 	x, err := binlog.ParsePosition(p)

@@ -225,6 +225,13 @@ func (s *Source) Reached(p, _ source.Position) (source.View, error) {
 	return view(n), s.operate()
 }
 
+// End implements source.Source.
+func (s *Source) End(context.Context, source.Position) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(len(s.log)) << seqBits, s.operate()
+}
+
 // Join implements source.Source.
 func (s *Source) Join(p, at source.Position) (source.Position, error) {
 	n, err := index(p)

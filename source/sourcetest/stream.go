@@ -106,6 +106,9 @@ func (st *stream) events(x txn) error {
 		if st.appears(d) {
 			e := &schema.TableError{Table: d.after, Err: source.ErrAppeared}
 			st.out = append(st.out, source.Event{Stopped: e, Txn: id})
+		} else if st.alters(d) {
+			e := &schema.TableError{Table: d.after, Err: source.ErrAltered}
+			st.out = append(st.out, source.Event{Stopped: e, Txn: id})
 		} else if c := st.evolve(d); c != nil {
 			c.Origin = schema.Origin{Seq: id.Seq, Number: id.Number}
 			st.out = append(st.out, source.Event{Schema: c, Txn: id})
@@ -158,6 +161,11 @@ func (st *stream) stop(e *schema.TableError) {
 // appears says that a table which is not captured takes a name that is.
 func (st *stream) appears(d ddl) bool {
 	return d.before != (schema.Name{}) && d.after != (schema.Name{}) && d.before != d.after && !st.match(d.before) && st.match(d.after)
+}
+
+// alters says that a table which is not captured, and whose name is one that would be, has another shape.
+func (st *stream) alters(d ddl) bool {
+	return d.before == d.after && st.shapes[d.before] == nil && st.match(d.before)
 }
 
 // evolve follows a schema change; nil when it is of no captured table.
