@@ -60,11 +60,12 @@ type table struct {
 
 // mapped is what a table id stands for. Ids are mapped again for each statement, nearly always to the same.
 type mapped struct {
-	body  []byte // of the TABLE_MAP event
-	epoch int
-	table *table // nil: not captured
-	plan  *plan
-	ghost *migration // whose rows are looked at, while that is needed
+	body    []byte // of the TABLE_MAP event
+	epoch   int
+	table   *table // nil: not captured
+	plan    *plan
+	ghost   *migration // whose rows are looked at, while that is needed
+	watched bool       // a migration wants to know whether it is written to
 }
 
 // A phase is how far the assembler is in a transaction.
@@ -247,6 +248,9 @@ func (a *assembler) rows(e *event, kind rowsKind) error {
 	if m.ghost != nil {
 		a.ghostRows(m, e, kind)
 		return nil
+	}
+	if m.watched {
+		a.written(m.table.shape.Name)
 	}
 	re, err := parseRows(kind, e.extra(kind), len(m.plan.cols), e.body[6:])
 	if err == nil && packedRows(e) {

@@ -354,6 +354,8 @@ func (s *applied) whyNot(m *migration, t *table, ghost schema.Name) string {
 		return "the table's shape changed meanwhile"
 	case m.Tool == GhOst && !s.byGhOst():
 		return "it was not gh-ost that swapped the tables"
+	case m.Tool == GhOst && !m.Locked:
+		return "the table was written to when gh-ost should have had it locked, so that the new one may lack rows"
 	case m.Tool == PtOsc && len(m.Triggers) < 3:
 		return "the triggers of pt-online-schema-change were not all there at the end"
 	case m.Tool == PtOsc && !m.Analyzed:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -48,7 +49,17 @@ func (m *migration) unfilled() *renamed {
 // observe looks at the table map of a table that may take part in migrations.
 func (a *assembler) observe(name schema.Name, at *mapped) {
 	for _, m := range a.migrations {
-		if m.Why != "" || name != m.Ghost && name != m.Table {
+		if m.Why != "" {
+			continue
+		}
+		switch name {
+		case m.changelog():
+			at.ghost = m
+			continue
+		case m.Table:
+			at.watched = true
+		case m.Ghost:
+		default:
 			continue
 		}
 		side := 0
@@ -104,9 +115,39 @@ func collationsOf(m *tableMap, f Flavor) []int {
 	return ids
 }
 
-// ghostRows looks for a row that shows that a renamed column is filled.
+// changelog is the table in which gh-ost notes how far it is.
+func (m *Migration) changelog() schema.Name {
+	base, ok := strings.CutSuffix(m.Ghost.Table, "_gho")
+	if m.Tool != GhOst || !ok {
+		return schema.Name{}
+	}
+	return schema.Name{Namespace: m.Ghost.Namespace, Table: base + "_ghc"}
+}
+
+// locked is what gh-ost notes when it has locked the table: it applies what was logged before that, and swaps.
+const locked = "AllEventsUpToLockProcessed:"
+
+// written notes that somebody writes to the table of a migration: nobody may, when gh-ost has locked it. Should the lock be
+// lost before the swap, gh-ost may swap all the same, and what it has not applied is lost.
+func (a *assembler) written(table schema.Name) {
+	for _, m := range a.migrations.of(table) {
+		if m.Locked {
+			m.Locked = false
+			a.noteMigrations()
+		}
+	}
+}
+
+// ghostRows looks for a row that shows that a renamed column is filled, or that the table is locked.
 func (a *assembler) ghostRows(g *mapped, e *event, kind rowsKind) {
 	m := g.ghost
+	if g.plan == nil {
+		if !m.Locked && bytes.Contains(e.body, []byte(locked)) {
+			m.Locked = true
+			a.noteMigrations()
+		}
+		return
+	}
 	batch := row.New(g.plan.table)
 	defer batch.Free()
 	if err := a.ghostImages(g, e, kind, batch); err != nil {

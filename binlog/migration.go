@@ -45,6 +45,7 @@ type Migration struct {
 	// Triggers are the names of pt-online-schema-change's triggers of the table, by what fires them.
 	Triggers map[string]string `json:"triggers,omitempty"`
 	Analyzed bool              `json:"analyzed,omitempty"` // pt-online-schema-change has said that the ghost is full
+	Locked   bool              `json:"locked,omitempty"`   // gh-ost has said that it holds the table locked, and nobody has written to it since
 	Filled   []string          `json:"filled,omitempty"`   // renamed columns that were seen to be filled
 	// Text is how altered text is compared: the collations that the log has told of the table, and of the ghost.
 	Text [2][]int `json:"text,omitzero"`
