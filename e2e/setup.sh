@@ -46,6 +46,7 @@ if [[ ${1:-} == test || ${1:-} == demo-kafka ]]; then
   need java default-jre-headless
   need mvn maven
 fi
+if [[ ${1:-} == test ]]; then need perl perl; fi # for pt-online-schema-change
 if [[ ${1:-} == test || ${1:-} == demo-clickhouse ]]; then
   need npm npm
   need cc gcc libc6-dev
@@ -66,7 +67,7 @@ build) ;;
 test)
   for server in mariadb mysql iceberg-rest clickhouse kafka registry; do "$HERE/servers/$server.sh" install; done
   MYSQL=8.0 "$HERE/servers/mysql.sh" install
-  "$HERE/tools/verify.sh" install
+  for tool in verify gh-ost pt-osc; do "$HERE/tools/$tool.sh" install; done
   ;;
 demo)
   "$HERE/servers/mariadb.sh" install
