@@ -180,6 +180,13 @@ func (s MariaDBState) Has(g GTID) bool {
 	return slices.ContainsFunc(s, func(h GTID) bool { return h.Domain == g.Domain && h.ServerID == g.ServerID && h.Number >= g.Number })
 }
 
+// Covers says that it has all of a set. Of a replica's position that means the domains whose last transaction it applied from
+// the server that the set names.
+func (s MariaDBState) Covers(set GTIDSet) bool {
+	m, ok := set.(*MariaDBSet)
+	return ok && !slices.ContainsFunc(m.All(), func(g GTID) bool { return !s.Has(g) })
+}
+
 // Last is the highest number that the log has of a domain; 0: none.
 func (s MariaDBState) Last(domain uint32) uint64 {
 	n := uint64(0)

@@ -135,10 +135,9 @@ func (s *Source) mariadbLacks(ctx context.Context, c *conn, read binlog.GTIDSet)
 	}
 	missing := new(binlog.MariaDBSet)
 	for _, g := range read.(*binlog.MariaDBSet).All() {
-		replica := binlog.MariaDBState(applied.All())
 		switch {
-		case state.Has(g) || slices.Contains(replica, g) || replica.Has(g) && state.Last(g.Domain) == 0:
-		case state.Last(g.Domain) >= g.Number || applied.ContainsGTID(g):
+		case state.Has(g) || slices.Contains(applied, g) || applied.Has(g) && state.Last(g.Domain) == 0:
+		case max(state.Last(g.Domain), applied.Last(g.Domain)) >= g.Number:
 			return lacking{}, fmt.Errorf("%w: server %s has another history: its log has domain %d up to number %d, but not %d-%d-%d, which was read: "+
 				"point the pipeline to a server of the same replication, or copy the tables again",
 				source.ErrPositionLost, s.identity(), g.Domain, state.Last(g.Domain), g.Domain, g.ServerID, g.Number)
@@ -150,16 +149,15 @@ func (s *Source) mariadbLacks(ctx context.Context, c *conn, read binlog.GTIDSet)
 }
 
 // mariadbState asks for what is in the log, and for what was applied as a replica.
-func (s *Source) mariadbState(ctx context.Context, c *conn) (binlog.MariaDBState, *binlog.MariaDBSet, error) {
+func (s *Source) mariadbState(ctx context.Context, c *conn) (state, applied binlog.MariaDBState, err error) {
 	rows, err := c.query(ctx, "SELECT @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos")
 	if err != nil {
 		return nil, nil, fmt.Errorf("ask for the GTIDs of the log: %w", err)
 	}
-	state, err := binlog.ParseMariaDBState(compact(rows[0][0]))
-	if err != nil {
+	if state, err = binlog.ParseMariaDBState(compact(rows[0][0])); err != nil {
 		return nil, nil, err
 	}
-	applied, err := binlog.ParseMariaDBSet(compact(rows[0][1]))
+	applied, err = binlog.ParseMariaDBState(compact(rows[0][1]))
 	return state, applied, err
 }
 
@@ -173,7 +171,7 @@ func (r *resumption) checkLogged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range applied.All() {
+	for _, g := range applied {
 		if last := state.Last(g.Domain); last < g.Number && !r.at.GTIDs.ContainsGTID(g) {
 			return fmt.Errorf("%w: server %s has applied transactions up to %d-%d-%d that it did not log (its log has domain %d up to number %d; log_slave_updates is %s): "+
 				"set log_slave_updates there and copy the tables again", source.ErrPositionLost, s.identity(), g.Domain, g.ServerID, g.Number, g.Domain, last, s.server.vars["log_slave_updates"])

@@ -220,7 +220,7 @@ func (s *Source) checkHistory(ctx context.Context, c *conn, p binlog.Position) e
 	if err != nil {
 		return err
 	}
-	if here == nil || !p.GTIDs.Subtract(here).Subtract(applied).Empty() {
+	if here == nil || !applied.Covers(p.GTIDs.Subtract(here)) {
 		return fmt.Errorf("%w: at %s:%d this server's log has the GTIDs %v, but %s was read: it is another server, or its log was reset: copy the tables again",
 			source.ErrPositionLost, p.File, p.Offset, here, p.GTIDs)
 	}
