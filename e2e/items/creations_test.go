@@ -22,7 +22,7 @@ func creations() []scenario {
 			outcome: equal("t", "u"),
 		},
 		{
-			item: ddl, name: "AS SELECT", setup: model,
+			item: ddl, name: "AS SELECT", needs: needs{mysql: "8.0.21", why: "refused where GTIDs are on"}, setup: model,
 			steps:   steps("CREATE TABLE u (PRIMARY KEY (id)) AS SELECT id, a, b + 1 AS c FROM t", "INSERT INTO u VALUES (7, 'x', 7)", "CREATE TABLE v (z int DEFAULT 5, id int PRIMARY KEY) SELECT id, a FROM t", "INSERT INTO v (id) VALUES (8)"),
 			again:   steps("UPDATE u SET c = 9", "UPDATE v SET a = 'y'"),
 			outcome: equal("t", "u", "v"),

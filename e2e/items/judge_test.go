@@ -93,9 +93,11 @@ func (j *judge) look(t *testing.T, state *pipeline.SavedState, m moment) bool {
 // end compares all tables that must be equal, and holds the stages to what else is wanted.
 func (j *judge) end(t *testing.T) {
 	t.Helper()
-	j.look(t, j.run.state(t), whole)
+	state := j.run.state(t)
+	j.look(t, state, whole)
 	for _, x := range j.run.stages {
-		x.wrong = slices.Concat(x.wrong, j.compare(t, x.pairs()...), x.refusals(j.run.refuse))
+		x.saved = state
+		x.wrong = slices.Concat(x.wrong, j.compare(t, x.pairs()...), j.keeps(t, x), x.refusals(j.run.refuse))
 		if x.check != nil && x.broken == nil {
 			if err := x.check(x); err != nil {
 				x.wrong = append(x.wrong, err.Error())
@@ -119,6 +121,22 @@ func (x *stage) pairs() []verify.Pair {
 		}
 	}
 	return pairs
+}
+
+// keeps counts the rows of tables that are not to be compared.
+func (j *judge) keeps(t *testing.T, x *stage) (problems []string) {
+	t.Helper()
+	for name, rows := range x.want.kept {
+		db, table := x.table(name)
+		found, err := j.verify.Compare(verify.Pair{Namespace: db, Table: table})
+		if err != nil {
+			t.Fatalf("verify: %v", err)
+		}
+		if found[0].Error != "" || found[0].SinkRows != rows {
+			problems = append(problems, fmt.Sprintf("%s: the sink has %d rows of it, want %d %s", name, found[0].SinkRows, rows, found[0].Error))
+		}
+	}
+	return problems
 }
 
 func (j *judge) compare(t *testing.T, pairs ...verify.Pair) (problems []string) {
@@ -168,6 +186,7 @@ func (x *stage) states(s *pipeline.SavedState, m moment) (problems []string) {
 // state holds one table's state to what is wanted.
 func (x *stage) state(name string, s *pipeline.SavedTable, m moment) error {
 	why, stops := x.want.stops[name]
+	_, keeps := x.want.kept[name]
 	if m == whole {
 		stops = false
 	}
@@ -181,11 +200,15 @@ func (x *stage) state(name string, s *pipeline.SavedTable, m moment) error {
 		return fmt.Errorf("%s: it is %s, and is to stop: %s", name, s.State, why)
 	case stops && !regexp.MustCompile(why).MatchString(s.Reason):
 		return fmt.Errorf("%s: it has stopped for another reason than %q: %s", name, why, s.Reason)
-	case stops, m != whole:
+	case stops, m != whole && s.State != pipeline.Stopped:
 		return nil
+	case m != whole:
+		return fmt.Errorf("%s: it has stopped: %s", name, s.Reason)
 	case slices.Contains(x.want.gone, name) && s.State != pipeline.Dropped:
 		return fmt.Errorf("%s: it is %s, and is to be dropped: %s", name, s.State, s.Reason)
 	case slices.Contains(x.want.gone, name):
+		return nil
+	case keeps && s.State != pipeline.Stopped && s.State != pipeline.Copying:
 		return nil
 	case s.State == pipeline.Stopped:
 		return fmt.Errorf("%s: it has stopped: %s", name, s.Reason)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/e2e"
 	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/pipeline"
 )
 
 // A stage is where a scenario is played: a database of its own on one server.
@@ -23,8 +24,10 @@ type stage struct {
 	pipe     *e2e.Pipeline
 	pool     *sql.DB
 	sessions map[string]*sql.Conn
-	broken   error    // why the scenario cannot go on
-	wrong    []string // what was found at the last look
+	saved    *pipeline.SavedState // at the end
+	broken   error                // why the scenario cannot go on
+	early    []string             // what was wrong before the program was started again, which may heal tables
+	wrong    []string             // what was found at the last look
 }
 
 // A step does something at the source.
