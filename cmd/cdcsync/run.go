@@ -50,7 +50,7 @@ func runPipeline(ctx context.Context, a *app, c *call) (err error) {
 	log := a.runLog(screen, c.verbose)
 	store, err := pipeline.OpenStore(ctx, j.stateDir, j.name)
 	if err != nil {
-		return err
+		return unlessTold(ctx, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	src, err := j.connect(ctx, log)
