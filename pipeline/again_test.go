@@ -56,3 +56,49 @@ func TestRun_RenamedOntoStopped(t *testing.T) {
 		}
 	})
 }
+
+// TestRun_RenameRefused lets the sink refuse another name for a table, which is written to under it.
+func TestRun_RenameRefused(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, c := newRig(t), named("a"), named("c")
+		stock(r.src)
+		r.tune = func(p *Pipeline) { p.Sink = &refusing{Sink: p.Sink, statement: "RENAME TABLE shop.a TO shop.c"} }
+		if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		r.src.Rename(a, c)
+		r.src.Begin().Insert(c, "50", "under the new name").Insert(named("b"), "7", "7", "flows").Commit()
+		s, err := r.run(t.Context(), live(), r.caughtUp)
+		if err := errors.Join(err, r.same(named("b"))); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []schema.Name{a, c} {
+			if got := tableOf(t, s, n); got.State != Stopped || !strings.Contains(got.Reason, "cannot be done") {
+				t.Errorf("got %+v, want it stopped with the reason", got)
+			}
+		}
+	})
+}
+
+// TestRun_StoppedRenamed gives a table another name while the stream that brings it has not heard that it has stopped: the
+// new name is that of a table to be copied.
+func TestRun_StoppedRenamed(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, c := newRig(t), named("a"), named("c")
+		stock(r.src)
+		r.tune = func(p *Pipeline) { p.Sink = &refusing{Sink: p.Sink, statement: "ALTER TABLE shop.a ADD x"} }
+		if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		r.src.AddColumn(a, column("x", schema.String))
+		r.src.Rename(a, c)
+		r.src.Begin().Insert(c, "50", "under the new name", "x").Insert(named("b"), "7", "7", "flows").Commit()
+		s, err := r.run(t.Context(), live(), r.caughtUp)
+		if err := errors.Join(err, r.equal()); err != nil {
+			t.Fatal(err, s)
+		}
+		if got := tableOf(t, s, c); got.State != Following {
+			t.Errorf("got %+v, want it copied", got)
+		}
+	})
+}

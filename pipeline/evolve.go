@@ -72,7 +72,7 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		a.disturb(c.After.Name)
 	}
 	if t != nil && t.State == Stopped {
-		return nil
+		return a.movedAway(t, c)
 	}
 	if t != nil && c.Before != nil {
 		if err := a.yield(ctx, t); err != nil {
@@ -91,11 +91,7 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 		if rest != nil {
 			return fmt.Errorf("evolve %s: %w", to, err)
 		}
-		if t.State == Copying { // the source is to stop reading it, too
-			return stopOne(t.Name, stops[0].Err)
-		}
-		a.stopTable(t, stops[0].Err)
-		return nil
+		return a.nowhere(t, c, stops[0].Err)
 	}
 	return a.adopt(t, c, r, to, id)
 }
@@ -154,14 +150,28 @@ func (a *attempt) route(n schema.Name, t *table) (schema.Name, error) {
 	return to, nil
 }
 
-// nowhere notes that a table, if there is one, cannot go where a change moves it. It is no more under its old name, either:
-// another table may take that, which has nothing of what the sink has there.
+// movedAway takes the new name of a stopped table for that of a table which was not captured, as the next start would.
+func (a *attempt) movedAway(t *table, c *schema.Change) error {
+	if c.Before == nil || c.After == nil || c.After.Name == t.Name {
+		return nil
+	}
+	if other := a.tables[c.After.Name]; other != nil && other.State != Dropped {
+		return nil
+	}
+	return a.appeared(&schema.TableError{Table: c.After.Name, Err: source.ErrAppeared})
+}
+
+// nowhere notes that a table, if there is one, cannot be what a change makes of it. Where it gets another name, it is no
+// more under its old one, either: another table may take that, which has nothing of what the sink has there.
 func (a *attempt) nowhere(t *table, c *schema.Change, why error) error {
-	if t != nil && t.Name != c.Name() {
-		if t.State == Copying {
+	if t != nil {
+		if t.State == Copying { // the source is to stop reading it, too
 			return stopOne(t.Name, why)
 		}
 		a.stopTable(t, why)
+	}
+	if t != nil && t.Name == c.Name() {
+		return nil
 	}
 	return a.refuse(&schema.TableError{Table: c.Name(), Err: why})
 }

@@ -69,8 +69,9 @@ func (a *attempt) busy() bool {
 func (a *attempt) rows(ctx context.Context, b *row.Batch, id source.TxnID) error {
 	t := a.tableOf(b.Table)
 	if t == nil || t.State == Dropped {
+		name := b.Table.Name
 		b.Free()
-		return fmt.Errorf("source sent rows of table %s, which it has not announced", b.Table.Name)
+		return fmt.Errorf("source sent rows of table %s, which it has not announced", name)
 	}
 	n := int64(b.Len())
 	t.tally.read.Add(n)
