@@ -84,6 +84,9 @@ func (s *Source) refuse(l *listed) error {
 	case "SYSTEM VERSIONED":
 		return errors.New("it is system-versioned: an update logs rows of the past as well: exclude it, or ALTER TABLE ... DROP SYSTEM VERSIONING")
 	}
+	if err := refuseEngine(l.table.Name, l.engine); err != nil {
+		return err
+	}
 	for _, k := range l.table.Key {
 		if c := &l.table.Columns[k]; slices.Contains(c.Labels, "") {
 			return fmt.Errorf("column %s of its key has a label that is empty, as the server's invalid value is: two rows could look like one; "+
