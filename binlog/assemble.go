@@ -80,10 +80,9 @@ const (
 // A txn is the transaction being read. Its items are delivered when its end is read, or when it grows too large.
 type txn struct {
 	phase  phase
-	id     source.TxnID
 	origin schema.Origin
+	late   bool   // it may be visible later than the log's committed position says
 	orders uint32 // changes of captured tables so far
-	gtid   GTID
 	time   int64
 	items  []source.Event
 	bytes  int
@@ -92,6 +91,26 @@ type txn struct {
 	xa     bool     // it may end without its outcome
 	open   []*table // those that have a batch
 	saves  []savepoint
+}
+
+// id names the transaction.
+func (t *txn) id() source.TxnID {
+	o := &t.origin
+	id := source.TxnID{Seq: o.Seq, Server: o.Server, Tag: o.Tag, Domain: o.Domain, Number: o.Number}
+	if t.late {
+		id.Tag = lateTag
+	}
+	return id
+}
+
+// gtid is the transaction's GTID; without a number it has none.
+func (t *txn) gtid() GTID {
+	o := &t.origin
+	g := GTID{Server: o.Server, Tag: o.Tag, Domain: o.Domain, Number: o.Number}
+	if o.Server == [16]byte{} {
+		g.ServerID = o.ServerID
+	}
+	return g
 }
 
 // event takes one event of the log.
@@ -305,7 +324,7 @@ func (a *assembler) images(m *mapped, re *rowsEvent, offset uint64) error {
 func (a *assembler) begin(t *table) {
 	t.batch, t.filled = row.New(t.shape), 0
 	t.batch.Origin = a.txn.origin
-	a.txn.items = append(a.txn.items, source.Event{Rows: t.batch, Txn: a.txn.id})
+	a.txn.items = append(a.txn.items, source.Event{Rows: t.batch, Txn: a.txn.id()})
 	a.txn.open = append(a.txn.open, t)
 }
 
@@ -351,10 +370,10 @@ func (a *assembler) commit(stop uint64) error {
 	a.deliver()
 	a.pos.Offset = stop
 	switch {
-	case t.gtid.Number == 0:
+	case t.origin.Number == 0:
 		a.pos.GTIDs = nil // they do not name all that was read any more
 	case a.pos.GTIDs != nil:
-		a.pos.GTIDs.Add(t.gtid)
+		a.pos.GTIDs.Add(t.gtid())
 	}
 	if rows {
 		a.boundary(t.time)
@@ -477,5 +496,5 @@ func (a *assembler) stop(t *table, offset uint64, why error) {
 // stopped reports a table that is not, or no longer, captured.
 func (a *assembler) stopped(name schema.Name, offset uint64, why error) {
 	err := fmt.Errorf("at %s:%d: %w", a.pos.File, offset, why)
-	a.txn.items = append(a.txn.items, source.Event{Stopped: &schema.TableError{Table: name, Err: err}, Txn: a.txn.id})
+	a.txn.items = append(a.txn.items, source.Event{Stopped: &schema.TableError{Table: name, Err: err}, Txn: a.txn.id()})
 }

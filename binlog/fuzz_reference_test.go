@@ -90,7 +90,7 @@ func compareGTID(t *testing.T, e *event) {
 	if a.event(e) != nil {
 		return
 	}
-	g, micros := a.txn.gtid, a.txn.time
+	g, micros := a.txn.gtid(), a.txn.time
 	var tagged replication.GtidTaggedLogEvent
 	var plain replication.GTIDEvent
 	var maria replication.MariadbGTIDEvent

@@ -31,9 +31,8 @@ func (a *assembler) start(e *event) error {
 		a.pos.Offset, a.unplaced = e.start, false
 	}
 	a.txn.phase = named
-	a.txn.id.Seq = a.seq(e.start)
 	a.txn.time = int64(e.time) * second
-	a.txn.origin = schema.Origin{Seq: a.txn.id.Seq, File: a.pos.File, ServerID: e.server}
+	a.txn.origin = schema.Origin{Seq: a.seq(e.start), File: a.pos.File, ServerID: e.server}
 	return nil
 }
 
@@ -89,8 +88,6 @@ func (a *assembler) taggedGTID(e *event) (err error) {
 }
 
 func (a *assembler) name(g GTID) {
-	a.txn.gtid = g
-	a.txn.id.Server, a.txn.id.Tag, a.txn.id.Domain, a.txn.id.Number = g.Server, g.Tag, g.Domain, g.Number
 	o := &a.txn.origin
 	o.Server, o.Tag, o.Domain, o.Number = g.Server, g.Tag, g.Domain, g.Number
 }
@@ -170,11 +167,11 @@ func (a *assembler) beginQuery(e *event) error {
 
 // rollback ends a transaction that left no trace; its GTID is used up all the same.
 func (a *assembler) rollback(e *event) error {
-	id := a.txn.gtid
+	origin := a.txn.origin
 	if !a.discard() {
 		return a.fatal(e, "a transaction was rolled back of which rows or schema changes are delivered: resync")
 	}
-	a.txn.gtid = id
+	a.txn.origin = origin
 	return a.commit(e.stop)
 }
 

@@ -96,7 +96,7 @@ func (h *held) release(xid string) {
 }
 
 // begin is the offset of the transaction's first event.
-func (t *txn) begin() uint64 { return t.id.Seq & (1<<offsetBits - 1) }
+func (t *txn) begin() uint64 { return t.origin.Seq & (1<<offsetBits - 1) }
 
 // limitHeld stops the tables of an XA transaction when too much would be held: it is not known yet whether its end will
 // also be its outcome, so its rows cannot be delivered ahead.
@@ -198,16 +198,16 @@ func (a *assembler) xa(e *event, text []byte) error {
 // transaction in the log (invariant I10).
 func (a *assembler) committed(e *event, h *heldTxn) {
 	if a.facts.flavor == MariaDB {
-		a.txn.id.Tag = lateTag
+		a.txn.late = true
 	}
-	s := newSpread(h, a.txn.id.Seq, a.seq(e.stop))
+	s := newSpread(h, a.txn.origin.Seq, a.seq(e.stop))
 	for _, it := range h.items {
 		b := it.Rows
 		b.Origin = a.txn.origin
 		for i := range b.Seqs {
 			b.Seqs[i], b.Times[i] = s.seq(b, i), a.txn.time
 		}
-		it.Txn = a.txn.id
+		it.Txn = a.txn.id()
 		a.txn.items = append(a.txn.items, it)
 	}
 	a.txn.bytes += h.bytes
