@@ -16,8 +16,8 @@ import (
 	"github.com/cdcsync/cdcsync/source"
 )
 
-// patience is how long a tool, or a pipeline, may take for what takes seconds.
-const patience = 2 * time.Minute
+// patience is how long a tool, or a pipeline, may take for what takes seconds on a machine that does nothing else.
+const patience = 5 * time.Minute
 
 // alter is a change that touches each column: one is added, one widened, one renamed and widened, one moved and widened,
 // one dropped, one gets a label.

@@ -28,7 +28,7 @@ func ghOst(t *testing.T, s *servers.Server, db, table, alter string) *tool {
 	wait := flag(t, dir)
 	s.Exec(t, "UPDATE performance_schema.setup_instruments SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl'") // it asks for it
 	return run(t, "gh-ost", wait, "--allow-on-master", "--host="+s.Host, fmt.Sprintf("--port=%d", s.Port), "--user="+s.User, "--database="+db, "--table="+table,
-		"--alter="+alter, "--approve-renamed-columns", "--ok-to-drop-table", "--default-retries=1000", "--cut-over-lock-timeout-seconds=8", "--heartbeat-interval-millis=100",
+		"--alter="+alter, "--approve-renamed-columns", "--ok-to-drop-table", "--default-retries=1000", "--cut-over-lock-timeout-seconds=8", "--heartbeat-interval-millis=100", "--max-lag-millis=60000",
 		"--serve-socket-file="+filepath.Join(dir, "socket"), "--throttle-additional-flag-file="+filepath.Join(dir, "throttle"),
 		"--postpone-cut-over-flag-file="+wait, "--execute")
 }
@@ -37,7 +37,7 @@ func ghOst(t *testing.T, s *servers.Server, db, table, alter string) *tool {
 func ptOsc(t *testing.T, s *servers.Server, db, table, alter string) *tool {
 	t.Helper()
 	wait := flag(t, servers.Folder(t, "pt-osc"))
-	return run(t, "pt-osc", wait, "--alter="+alter, "--no-check-alter", "--recursion-method=none", "--chunk-size=200", "--pause-file="+wait,
+	return run(t, "pt-osc", wait, "--alter="+alter, "--no-check-alter", "--recursion-method=none", "--chunk-size=200", "--max-load=Threads_running=1000", "--critical-load=Threads_running=1000", "--pause-file="+wait,
 		"--tries=create_triggers:1000:0.1,drop_triggers:1000:0.1,copy_rows:1000:0.1,swap_tables:1000:0.1,update_foreign_keys:10:1", "--execute",
 		fmt.Sprintf("h=%s,P=%d,u=%s,D=%s,t=%s", s.Host, s.Port, s.User, db, table))
 }
