@@ -72,7 +72,10 @@ func run(t *testing.T, s *servers.Server) {
 	c.racer.slower = slower
 	c.px = proxy.New(t, s.Addr)
 	c.p = e2e.PipelineTo(t, target(t), s, db, c.plan(db))
-	t.Cleanup(func() { c.keep() })
+	t.Cleanup(func() {
+		c.keep()
+		c.tell()
+	})
 	began := time.Now()
 	for n := uint64(0); ; n++ {
 		c.round(seed+n<<32, min(round, c.length-time.Since(began)))
