@@ -37,8 +37,9 @@ func playAlone(t *testing.T, item string, s *servers.Server, list map[string]fun
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		result := "FAILS"
+		result := ""
 		t.Run(name, func(t *testing.T) {
+			result = "FAILS"
 			db := s.Database(t)
 			l := &lone{t: t, server: s, x: &stage{scenario: &scenario{}, server: s, db: db, pool: s.DB(t)}}
 			defer l.hangUp()
@@ -50,7 +51,9 @@ func playAlone(t *testing.T, item string, s *servers.Server, list map[string]fun
 				t.Skip(said)
 			}
 		})
-		m.set(&scenario{item: item, name: name}, result)
+		if result != "" { // else it was not asked for
+			m.set(&scenario{item: item, name: name}, result)
+		}
 	}
 }
 
