@@ -42,8 +42,9 @@ type Sink interface {
 	// Marks returns the newest committed Mark of this pipeline for each of the tables; tables without one are left out.
 	Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]Mark, error)
 	// Evolve makes the sink's table match c.After: creates it, changes it, or for a nil After drops or keeps it, by
-	// configuration. Repeating it is harmless, also after a crash half way. No Txn is open on that table meanwhile. The
-	// table keeps its Mark, unless it is created, dropped, or is to be copied anew (schema.BeginCopy, which forgets the old
+	// configuration. Repeating it is harmless, also after a crash half way. Meanwhile no Txn holds rows of that table, but
+	// Txns may be open that were begun before, be written to and committed with rows of other tables, and get rows of this
+	// one afterwards; and tables may be evolved at the same time, by calls for one each that change no name. The table keeps its Mark, unless it is created, dropped, or is to be copied anew (schema.BeginCopy, which forgets the old
 	// rows' Mark at once and the rows by schema.EndCopy at the latest).
 	Evolve(ctx context.Context, c *schema.Change) error
 	// Begin opens a transaction. It may be filled while the previous one commits; commits never overlap (invariant I2).

@@ -1,8 +1,10 @@
 package sinktest
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/schema/row"
@@ -88,4 +90,77 @@ func testRenameTable(t *testing.T, s *suite) {
 	s.commit(t, batch(again, rowOf(row.Insert, 7, "z")))
 	s.expect(t, again.Name, "7 z")
 	s.expect(t, v2.Name, "2 b")
+}
+
+// testEvolveBeside changes tables while a Txn has rows of another: the change does not wait for its end, and the rows and
+// Marks of both come out as if one had come after the other.
+func testEvolveBeside(t *testing.T, s *suite) {
+	a, b, c := shape("a"), shape("b"), shape("c")
+	for _, o := range []*schema.Table{a, b, c} {
+		s.evolve(t, schema.Change{After: o})
+	}
+	s.commit(t, batch(a, rowOf(row.Insert, 1, "x")), batch(b, rowOf(row.Insert, 1, "x")), batch(c, rowOf(row.Insert, 1, "x")))
+	first := s.last
+
+	s.epoch++
+	x := s.begin(t)
+	s.write(t, x, batch(b, rowOf(row.Insert, 2, "before")))
+	a2 := next(a, func(t *schema.Table) {
+		t.Columns = append(t.Columns, column("extra", schema.Type{Kind: schema.String}))
+	})
+	s.evolveSoon(t, schema.Change{Before: a, After: a2, Edits: []schema.Edit{{Kind: schema.AddColumn, Column: "extra"}}})
+	s.write(t, x, batch(b, rowOf(row.Before, 1, "x"), rowOf(row.After, 1, "after")))
+	s.write(t, x, batch(a2, rowOf(row.Insert, 2, "y", "z"))) // of a table that was changed since the Txn began
+	second := s.mark()
+	if err := x.Commit(t.Context(), map[schema.Name]sink.Mark{a.Name: second, b.Name: second}); err != nil {
+		t.Fatal(err)
+	}
+	s.expectColumns(t, a2, "1 x NULL", "2 y z")
+	s.expect(t, b.Name, "1 after", "2 before")
+
+	// Two changes at once, while rows of the third table are written and committed.
+	c2 := next(c, func(*schema.Table) {})
+	a3 := next(a2, func(t *schema.Table) { t.Columns = slices.Delete(t.Columns, 2, 3) })
+	changes := []schema.Change{
+		{Before: c, After: c2, Edits: []schema.Edit{{Kind: schema.TruncateTable}}},
+		{Before: a2, After: a3, Edits: []schema.Edit{{Kind: schema.DropColumn, Column: "extra"}}},
+	}
+	done := make(chan error, len(changes))
+	for _, c := range changes {
+		go func() { done <- s.sink.Evolve(t.Context(), &c) }()
+	}
+	for i := range 5 {
+		s.commit(t, batch(b, rowOf(row.Insert, 10+i, "meanwhile")))
+	}
+	for range changes {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.expectColumns(t, a3, "1 x", "2 y")
+	s.expect(t, c.Name)
+	s.expect(t, b.Name, "1 after", "2 before", "10 meanwhile", "11 meanwhile", "12 meanwhile", "13 meanwhile", "14 meanwhile")
+	third := s.last
+	s.reopen(t)
+	s.expectMarks(t, []schema.Name{a.Name, b.Name, c.Name}, map[schema.Name]sink.Mark{a.Name: second, b.Name: third, c.Name: first})
+	s.commit(t, batch(a3, rowOf(row.Delete, 1, "x")), batch(c2, rowOf(row.Insert, 1, "again")))
+	s.expect(t, a.Name, "2 y")
+	s.expect(t, c.Name, "1 again")
+}
+
+// evolveSoon fails when the sink waits for something that only its caller could end.
+func (s *suite) evolveSoon(t *testing.T, c schema.Change) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.sink.Evolve(ctx, &c); err != nil {
+		t.Fatalf("evolve %s beside a transaction: %v", c.Name(), err)
+	}
+}
+
+func (s *suite) write(t *testing.T, x sink.Txn, b *row.Batch) {
+	t.Helper()
+	if err := x.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, newStore func(t *testing.T) Store) {
 		{"marks", testMarks}, {"abort", testAbort}, {"crash_before_commit", testCrash}, {"evolve", testEvolve},
 		{"rename_table", testRenameTable}, {"unknown_outcome", testUnknownOutcome}, {"one_table_fails", testOneTableFails},
 		{"fenced", testFenced}, {"keyless", testKeyless}, {"bad_rows", testBadRows}, {"copy_anew", testCopyAnew},
+		{"evolve_beside", testEvolveBeside},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &suite{store: newStore(t)}
