@@ -233,7 +233,7 @@ func load(ctx context.Context, q querier) (*checkpoint, error) {
 func records[T any](ctx context.Context, q querier, query string, id func(*T, int64)) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query)
 	if err != nil {
-		return nil, err
+		return nil, unless(ctx, err)
 	}
 	defer func() { _ = rows.Close() }() // an error of it is one of Err
 	var all []T
@@ -242,7 +242,7 @@ func records[T any](ctx context.Context, q querier, query string, id func(*T, in
 		var key, sum int64
 		var v T
 		if err := rows.Scan(&key, &doc, &sum); err != nil {
-			return nil, err
+			return nil, unless(ctx, err)
 		}
 		if err := decode(doc, sum, &v); err != nil {
 			return nil, err
@@ -252,7 +252,10 @@ func records[T any](ctx context.Context, q querier, query string, id func(*T, in
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, unless(ctx, err)
+	}
+	return all, nil
 }
 
 func getPipeline(ctx context.Context, q querier) (p pipelineRecord, err error) {

@@ -48,19 +48,22 @@ func forget(ctx context.Context, tx *sql.Tx, n schema.Name) error {
 func touched(ctx context.Context, q querier, n schema.Name) (keys []byte, err error) {
 	rows, err := q.QueryContext(ctx, "SELECT keys, sum FROM touched WHERE namespace = ? AND name = ? ORDER BY id", n.Namespace, n.Table)
 	if err != nil {
-		return nil, err
+		return nil, unless(ctx, err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var more []byte
 		var sum int64
 		if err := rows.Scan(&more, &sum); err != nil {
-			return nil, err
+			return nil, unless(ctx, err)
 		}
 		if int64(crc32.Checksum(more, castagnoli)) != sum {
 			return nil, damaged(errors.New("checksum of touched keys does not match"))
 		}
 		keys = append(keys, more...)
 	}
-	return keys, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, unless(ctx, err)
+	}
+	return keys, nil
 }
