@@ -144,7 +144,7 @@ func newRun(t *testing.T, p *config, s *servers.Server, m *matrix, list []scenar
 		name = name[:min(len(name), 56)]
 		play := &playing{scenario: c}
 		if !c.once && len(c.steps) > 0 {
-			play.lagging = &stage{scenario: c, server: s, db: name + "_lag", want: &c.outcome}
+			play.lagging = &stage{scenario: c, server: s, db: name + "_lag", want: &c.outcome, behind: true}
 			if c.lagging != nil {
 				play.lagging.want = c.lagging
 			}

@@ -196,6 +196,8 @@ func (x *stage) state(name string, s *pipeline.SavedTable, m moment) error {
 		}
 	}
 	switch {
+	case stops && x.behind && m != whole && s.State != pipeline.Stopped:
+		return nil // what stops before any of its rows are in the sink is copied anew at once
 	case stops && s.State != pipeline.Stopped:
 		return fmt.Errorf("%s: it is %s, and is to stop: %s", name, s.State, why)
 	case stops && !regexp.MustCompile(why).MatchString(s.Reason):

@@ -51,7 +51,7 @@ func (r *run) play(t *testing.T) {
 		t.Fatalf("the program has not registered its tables, and died of it as it should:\n%s", r.pipe.Log(40))
 	}
 	r.each(t, func(ctx context.Context, x *stage) {
-		if x.isLagging(r) {
+		if x.behind {
 			x.play(ctx, x.steps)
 		}
 	})
@@ -60,7 +60,7 @@ func (r *run) play(t *testing.T) {
 	r.copied(t, d)
 	t.Log("all tables are copied")
 	r.each(t, func(ctx context.Context, x *stage) {
-		if !x.isLagging(r) {
+		if !x.behind {
 			x.play(ctx, x.steps)
 		}
 	})
@@ -86,11 +86,6 @@ func (r *run) play(t *testing.T) {
 	for _, p := range r.plays {
 		t.Run(p.scenario.name, func(t *testing.T) { p.report(t, r.matrix) })
 	}
-}
-
-// isLagging says that the steps run while the program is down.
-func (x *stage) isLagging(r *run) bool {
-	return slices.ContainsFunc(r.plays, func(p *playing) bool { return p.lagging == x })
 }
 
 // open makes the databases, and the pipeline.
@@ -186,12 +181,16 @@ func (r *run) state(t testing.TB) *pipeline.SavedState {
 // resync asks for the tables that were to stop to be copied anew.
 func (r *run) resync(t *testing.T) {
 	t.Helper()
+	stopped := map[pipeline.SavedName]bool{}
+	for _, s := range r.state(t).Tables {
+		stopped[s.Source] = s.State == pipeline.Stopped
+	}
 	for _, x := range r.stages {
 		for name := range x.want.stops {
-			if x.broken != nil {
+			db, table := x.table(name)
+			if x.broken != nil || !stopped[pipeline.SavedName{Namespace: db, Table: table}] {
 				continue
 			}
-			db, table := x.table(name)
 			if out, said, code := r.pipe.Command(t, "resync", db+"."+table); code != 0 {
 				x.broken = fmt.Errorf("cdcsync resync: code %d: %s%s", code, out, said)
 			}

@@ -20,6 +20,7 @@ type stage struct {
 	server *servers.Server
 	db     string
 	want   *outcome
+	behind bool // the steps run while the program is down
 
 	pipe     *e2e.Pipeline
 	pool     *sql.DB
