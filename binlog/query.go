@@ -14,6 +14,7 @@ type query struct {
 	text     []byte // in the client's character set; points into the event
 	mode     uint64 // sql_mode, as bits
 	client   int    // the collation id of text, 0 unknown
+	server   int    // the collation id that new databases have, 0 unknown
 	implicit bool   // explicit_defaults_for_timestamp was off
 }
 
@@ -86,7 +87,8 @@ func (q *query) status(c *cursor) bool {
 		q.mode = c.uint(8)
 	case statusCharset:
 		q.client = int(c.uint(2))
-		c.bytes(4)
+		c.bytes(2)
+		q.server = int(c.uint(2))
 	case statusExplicitDefaults:
 		q.implicit = c.uint(1) == 0
 	case statusFlags2, statusAutoIncrement, statusMasterWritten:
@@ -145,7 +147,7 @@ type serverFacts struct {
 	version    int    // 80036
 	lowerNames bool
 	charsets   map[int]string    // by collation id
-	databases  map[string]string // the default character set of each database, at the time of connecting
+	databases  map[string]string // the default character set of each database, at the time of connecting; then as the log says
 	charset    string            // of new databases
 	named      bool              // MySQL: gtid_mode is ON, so that GTIDs name all transactions
 	end        Position          // the log's end when the connection was made, if GTIDs say where to begin; no file: not known

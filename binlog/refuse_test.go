@@ -21,6 +21,7 @@ func TestStream_Stopped(t *testing.T) {
 		{"statement format", "SET SESSION binlog_format=STATEMENT; UPDATE a SET v=v+1; SET SESSION binlog_format=ROW", "binlog_format"},
 		{"data change, mariadb", "ALTER TABLE a ADD u varchar(40) DEFAULT (uuid())", "without a trace"},
 		{"other type", "ALTER TABLE a MODIFY v varchar(20)", "converted"},
+		{"an index that may be the key", "DROP TABLE a; CREATE TABLE a (id int NOT NULL UNIQUE, v int, KEY (v)); ALTER TABLE a DROP KEY v", "perhaps that one"},
 		{"smaller type", "SET SESSION sql_mode=''; ALTER TABLE a MODIFY v tinyint", "cut to fit"},
 		{"default by the session's zone", "ALTER TABLE a ADD u timestamp NULL DEFAULT '2026-01-01 00:00:00'", "not certain"},
 		{"no key and xa in two phases", "ALTER TABLE a DROP PRIMARY KEY; XA START 'x'; INSERT INTO a VALUES (7,7); XA END 'x'; XA PREPARE 'x'; XA COMMIT 'x'", "XA"},

@@ -24,7 +24,7 @@ func (a *assembler) statement(e *event) error {
 		return a.fatal(e, err.Error())
 	}
 	mode := q.parserMode(a.facts)
-	s := applied{a: a, at: e.start, text: text, mode: mode, strict: q.mode&modeStrict != 0}
+	s := applied{a: a, at: e.start, text: text, mode: mode, strict: q.mode&modeStrict != 0, charset: a.facts.charsets[q.server]}
 	sts := ddl.Parse(text, mode)
 	if s.swapped(sts) {
 		return nil
@@ -38,11 +38,12 @@ func (a *assembler) statement(e *event) error {
 
 // applied is one statement on its way into the shapes.
 type applied struct {
-	a      *assembler
-	at     uint64
-	text   string
-	mode   ddl.Mode
-	strict bool // the server refuses to cut values to fit
+	a       *assembler
+	at      uint64
+	text    string
+	mode    ddl.Mode
+	strict  bool   // the server refuses to cut values to fit
+	charset string // of databases that are created and name none; empty: not known
 	// unfollowed is why the statement, which ends a migration, is not taken for an ALTER of its table.
 	unfollowed string
 }
@@ -74,8 +75,21 @@ func (s *applied) apply(st *ddl.Statement) {
 			return
 		}
 		s.stopAll(st, fmt.Errorf("the statement is not understood: %s; resync the table", st.Reason))
-	case ddl.CreateDatabase, ddl.AlterDatabase, ddl.CreateTrigger, ddl.DropTrigger, ddl.AnalyzeTable, ddl.Other:
+	case ddl.CreateDatabase, ddl.AlterDatabase:
+		s.database(st)
+	case ddl.CreateTrigger, ddl.DropTrigger, ddl.AnalyzeTable, ddl.Other:
 		// No table has another shape or other rows by them.
+	}
+}
+
+// database notes the character set that tables to come have when they name none.
+func (s *applied) database(st *ddl.Statement) {
+	set, known := st.Charset, s.a.facts.databases[st.Table.Namespace]
+	if set == "" && st.Kind == ddl.CreateDatabase {
+		set = s.charset
+	}
+	if exists := known != "" && st.IfNotExists; set != "" && !exists && s.a.facts.databases != nil {
+		s.a.facts.databases[st.Table.Namespace] = set
 	}
 }
 
@@ -162,6 +176,9 @@ func (a *assembler) charset(database string) string {
 	return a.facts.charset
 }
 
+// errKeyDropped: rows that share what was their key would be taken for one.
+var errKeyDropped = errors.New("an index was dropped, and the key of the table is a unique key, perhaps that one: resync the table")
+
 // change applies a statement to one captured table.
 func (s *applied) change(st *ddl.Statement) {
 	t := s.a.find(st.Table)
@@ -171,6 +188,10 @@ func (s *applied) change(st *ddl.Statement) {
 	}
 	if reasons := st.DataChanges(); len(reasons) > 0 {
 		s.stop(t, fmt.Errorf("rows change without a trace in the log: %s; resync the table", strings.Join(reasons, "; ")))
+		return
+	}
+	if t.shape.Unique && st.DropsIndex() {
+		s.stop(t, errKeyDropped)
 		return
 	}
 	after, edits, err := ddl.Apply(t.shape, st, s.a.charset(st.Table.Namespace))

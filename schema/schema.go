@@ -60,6 +60,11 @@ type Table struct {
 	Source Name `json:"source,omitzero"`
 	// Key has the indexes of the key columns, in key order; empty when the table has no usable key.
 	Key []int `json:"key,omitempty"`
+	// Unique says that the key is a unique key of the source's, and no primary key: it may be dropped like any index.
+	Unique bool `json:"unique,omitempty"`
+	// Charset is the source's character set of text columns to come that name none; empty: it is not known, and taken to be
+	// that of the database.
+	Charset string `json:"charset,omitempty"`
 }
 
 // Column returns the index of the column of that name, -1 if there is none. Names are compared without regard to ASCII

@@ -11,12 +11,8 @@ import (
 // altered works out the shape after an ALTER TABLE, as both servers do: the names in DROP, CHANGE, MODIFY and RENAME are
 // those of the old table whatever stands before them, and the places of FIRST and AFTER are in the new one.
 func altered(before *schema.Table, st *Statement, charset string) (*schema.Table, []schema.Edit, error) {
-	a := alteration{before: before, charset: charset, clauses: effective(before, st.Clauses)}
-	for _, c := range a.clauses {
-		if (c.Kind == SetCharset || c.Kind == ConvertCharset) && c.Charset != "" {
-			a.charset = c.Charset
-		}
-	}
+	a := alteration{before: before, clauses: effective(before, st.Clauses)}
+	a.setCharset(charset)
 	err := a.columns()
 	if err == nil {
 		err = a.key()
@@ -25,10 +21,28 @@ func altered(before *schema.Table, st *Statement, charset string) (*schema.Table
 		return nil, nil, fmt.Errorf("alter table %s: %w", before.Name, err)
 	}
 	after, edits := a.result()
-	if len(edits) == 0 {
+	if len(edits) == 0 && after.Charset == before.Charset {
 		return before, nil, nil
 	}
 	return after, edits, nil
+}
+
+// setCharset finds the character set of columns that name none, before and after. The database's counts where the table's
+// is not known.
+func (a *alteration) setCharset(database string) {
+	a.charset, a.after.Charset = database, a.before.Charset
+	if a.before.Charset != "" {
+		a.charset = a.before.Charset
+	}
+	for _, c := range a.clauses {
+		if c.Kind != SetCharset && c.Kind != ConvertCharset {
+			continue
+		}
+		if a.charset = c.Charset; a.charset == "" {
+			a.charset = database
+		}
+		a.after.Charset = a.charset
+	}
 }
 
 // An alteration is an ALTER TABLE under way.
@@ -239,7 +253,7 @@ func (a *alteration) key() error {
 	}
 	a.after.Name, a.after.Version = a.before.Name, a.before.Version+1
 	if primary == nil && notNull(&a.after, key) {
-		a.after.Key = key
+		a.after.Key, a.after.Unique = key, a.before.Unique
 		return nil
 	}
 	return setKey(&a.after, primary, unique)

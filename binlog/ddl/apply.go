@@ -7,17 +7,17 @@ import (
 )
 
 // Apply works out the shape that a table has after a statement of kind CreateTable, DropTable, RenameTable,
-// TruncateTable or AlterTable. before is the shape that it had, nil when there was none. charset is the character set of
-// new text columns that say none: the table's default where that is known, else the database's.
+// TruncateTable or AlterTable. before is the shape that it had, nil when there was none. charset is the default character
+// set of the table's database: that of new text columns which name none, where the table's own default is not known.
 //
 // A statement that changes nothing of the shape returns before itself and no edits: IF NOT EXISTS when there is one
 // already, a temporary table, or clauses that are harmless. A dropped table is nil. Otherwise the version is the next one,
 // and the edits lead from before to after when taken one by one: drops, renames, modifications, additions, moves, the key,
 // the table's name. Columns that trade their names are renamed through a third name.
 //
-// A shape does not tell whether its key is the primary key or another unique one. Apply takes it for the primary key: a
-// MODIFY that says neither NULL nor NOT NULL leaves its columns NOT NULL. Who captures a table by another key compares the
-// nullability with the log's table map, and takes a DropIndex clause as the possible end of the key.
+// Apply takes the key for the primary key: a MODIFY that says neither NULL nor NOT NULL leaves its columns NOT NULL. Who
+// captures a table by another unique key compares the nullability with the log's table map, and takes a DropIndex clause as
+// the possible end of the key.
 //
 // Rows that change without events in the log are not Apply's matter: see Statement.DataChanges, Column.Default and
 // Rewrites. An error says that the statement does not fit the shape, which then is not the shape that the server had.
@@ -63,7 +63,7 @@ func following(before, after *schema.Table) *schema.Table {
 }
 
 func renamed(t *schema.Table, to schema.Name) *schema.Table {
-	return &schema.Table{Name: to, Version: t.Version + 1, Columns: t.Columns, Key: t.Key}
+	return &schema.Table{Name: to, Version: t.Version + 1, Columns: t.Columns, Key: t.Key, Unique: t.Unique, Charset: t.Charset}
 }
 
 // Shape is the shape of the table that is created, as version 1. like is the table that it is LIKE, nil when it is not.
@@ -73,7 +73,7 @@ func (c *Create) Shape(name schema.Name, like *schema.Table, charset string) (*s
 	case c.Like != (schema.Name{}) && like == nil:
 		return nil, fmt.Errorf("create table %s like %s: the shape of that is not known", name, c.Like)
 	case c.Like != (schema.Name{}):
-		t.Columns, t.Key = like.Columns, like.Key
+		t.Columns, t.Key, t.Unique, t.Charset = like.Columns, like.Key, like.Unique, like.Charset
 		return t, nil
 	case c.Select:
 		return nil, fmt.Errorf("create table %s as a query: the columns of the query are not known", name)
@@ -85,6 +85,7 @@ func (c *Create) Shape(name schema.Name, like *schema.Table, charset string) (*s
 	if c.Charset != "" {
 		charset = c.Charset
 	}
+	t.Charset = charset
 	for i := range c.Columns {
 		col, err := c.Columns[i].shape(charset)
 		if err != nil {

@@ -7,6 +7,7 @@
 package ddl
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -87,6 +88,7 @@ type Statement struct {
 	IfNotExists bool // no effect when there is one
 	Create      *Create
 	Clauses     []Clause // AlterTable, in the order of the text
+	Charset     string   // CreateDatabase, AlterDatabase: the default that it sets; empty: not said
 	Trigger     *Trigger // CreateTrigger, DropTrigger
 	Reason      string   // NotUnderstood: what, quoted from the text
 	Creates     bool     // NotUnderstood: the table is there after the statement, and was perhaps not before
@@ -197,6 +199,11 @@ func (s *Statement) DataChanges() []string {
 		}
 	}
 	return reasons
+}
+
+// DropsIndex says that an ALTER TABLE drops an index that may have been a unique key.
+func (s *Statement) DropsIndex() bool {
+	return slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Kind == DropIndex })
 }
 
 // Charset returns the one name that this package has for a character set: utf8 is utf8mb3, as newer servers say.

@@ -18,7 +18,7 @@ func setKey(t *schema.Table, primary []KeyPart, unique [][]KeyPart) error {
 		t.Columns[i].Nullable = false
 	}
 	if whole && len(key) > 0 {
-		t.Key = key
+		t.Key, t.Unique = key, false
 		return nil
 	}
 	for _, u := range unique {
@@ -27,7 +27,7 @@ func setKey(t *schema.Table, primary []KeyPart, unique [][]KeyPart) error {
 			return err
 		}
 		if whole && notNull(t, key) {
-			t.Key = key
+			t.Key, t.Unique = key, true
 			return nil
 		}
 	}

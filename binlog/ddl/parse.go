@@ -226,10 +226,24 @@ func (p *parser) truncate() ([]Statement, error) {
 func (p *parser) database(k Kind) ([]Statement, error) {
 	st := Statement{Kind: k, IfExists: p.words("if", "exists"), IfNotExists: p.words("if", "not", "exists")}
 	if k == AlterDatabase && p.seesAny("character", "charset", "default", "collate", "comment", "read") {
-		st.Table.Namespace = p.mode.Database
+		st.Table.Namespace, st.Charset = p.mode.Database, p.databaseCharset()
 		return one(st), nil
 	}
 	name, err := p.name()
-	st.Table = p.fold(schema.Name{Namespace: name})
+	st.Table, st.Charset = p.fold(schema.Name{Namespace: name}), p.databaseCharset()
 	return one(st), err
+}
+
+// databaseCharset reads the options of a database for its character set. Those that are not known say nothing of it.
+func (p *parser) databaseCharset() (charset string) {
+	for !p.done() {
+		set, known, err := p.tableOption()
+		if err != nil || !known {
+			return charset
+		}
+		if set != "" {
+			charset = set
+		}
+	}
+	return charset
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/binlog/ddl"
 	"github.com/cdcsync/cdcsync/schema"
 	"github.com/cdcsync/cdcsync/source"
 )
@@ -112,7 +113,7 @@ func (s *Source) refuse(l *listed) error {
 
 // list asks the catalog, table by table in the order of their names.
 func (s *Source) list(ctx context.Context, c *conn, match func(schema.Name) bool) ([]*listed, error) {
-	rows, err := c.query(ctx, "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN ("+systemSchemas+")"+
+	rows, err := c.query(ctx, "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION FROM information_schema.TABLES WHERE TABLE_SCHEMA NOT IN ("+systemSchemas+")"+
 		" AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'SEQUENCE')")
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (s *Source) list(ctx context.Context, c *conn, match func(schema.Name) bool
 		if !match(name) {
 			continue
 		}
-		byName[name] = &listed{table: schema.Table{Name: name, Version: 1}, kind: r[2], engine: r[3]}
+		byName[name] = &listed{table: schema.Table{Name: name, Version: 1, Charset: ddl.CollationCharset(r[4])}, kind: r[2], engine: r[3]}
 		databases[r[0]] = append(databases[r[0]], r[1])
 	}
 	for database, tables := range databases {
@@ -191,7 +192,7 @@ func (l *listed) chooseKey() {
 	for _, k := range l.keys {
 		key, ok := l.usable(k)
 		if ok {
-			l.table.Key, l.meta.index = key, k.name
+			l.table.Key, l.table.Unique, l.meta.index = key, k.name != "PRIMARY", k.name
 			return
 		}
 	}
