@@ -57,7 +57,7 @@ func millionth(l *lone) string {
 // longer has transactions of 20 times the size at which the server begins a new file, and kills the program inside of them.
 func longer(l *lone) string {
 	l.do("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, v varchar(2000))", "CREATE TABLE u (id int PRIMARY KEY)", "INSERT INTO t (v) VALUES (repeat('x', 1200))", "INSERT INTO u VALUES (1)")
-	l.open(e2e.Settings{"pipeline.memory.budget": "4MiB"})
+	l.open(e2e.Settings{"pipeline.memory.budget": "16MiB"})
 	d := l.copied("t", "u")
 	l.do("BEGIN")
 	for range 14 {
