@@ -202,14 +202,14 @@ type reader struct {
 
 // run reads until an error that the caller must know of. A lost connection is opened again at the last boundary.
 func (r *reader) run(ctx context.Context) error {
+	furthest := r.as.pos.Seq()
 	for failures := 0; ; {
-		before := r.as.pos.Seq()
 		err := r.session(ctx)
 		if ctx.Err() != nil {
 			return fmt.Errorf("read the log of %s: %w", r.cfg.Addr, context.Cause(ctx))
 		}
-		if r.as.pos.Seq() > before {
-			failures = 0
+		if at := r.as.pos.Seq(); at > furthest { // of all sessions: one that GTIDs begin has no place at first
+			furthest, failures = at, 0
 		}
 		at := r.as.pos.Text()
 		err = fmt.Errorf("read the log of %s at %s: %w", r.cfg.Addr, at.LogValue(), r.cfg.explain(err))
