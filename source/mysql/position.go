@@ -123,10 +123,8 @@ func (s *Source) End(ctx context.Context, at source.Position) (end uint64, err e
 		if err := c.reads(p); err != nil {
 			return err
 		}
-		if s.oracle != nil && (s.server.mariadb() || p.GTIDs != nil && !p.GTIDs.Empty()) {
-			if _, err := s.oracle.open(ctx, s, c, p); err != nil {
-				return err
-			}
+		if err := s.awaitVisible(ctx, c, p); err != nil {
+			return err
 		}
 		end, err = s.high(ctx, c, p.Shift)
 		return err
@@ -135,6 +133,19 @@ func (s *Source) End(ctx context.Context, at source.Position) (end uint64, err e
 		return 0, fmt.Errorf("find the end of the log: %w", err)
 	}
 	return end, nil
+}
+
+// awaitVisible waits for what is logged up to at. It does not wait for XA transactions: they change no shapes, and one that
+// was prepared past at would be waited for in vain.
+func (s *Source) awaitVisible(ctx context.Context, c *conn, at binlog.Position) error {
+	switch {
+	case s.server.mariadb():
+		_, err := s.awaitCommitted(ctx, c, at)
+		return err
+	case s.server.gtids() && at.GTIDs != nil && !at.GTIDs.Empty():
+		return s.awaitExecuted(ctx, c, at)
+	}
+	return nil
 }
 
 // Join returns the position at which all up to p and all up to at is read: at itself if that is past p.
