@@ -105,15 +105,16 @@ func (a *attempt) changing(c *schema.Change) *table {
 }
 
 // yield commits what is staged before the shape of t changes. All tables wait for it: several changes may follow in the
-// same transaction, and then there is no boundary to cut at.
+// same transaction, and then there is no boundary to cut at. The boundary is saved even when nothing is staged, as when the
+// sink had all rows up to it: the checkpoint is not to be before rows that are in the sink under another name.
 func (a *attempt) yield(ctx context.Context, t *table) error {
-	if a.open == nil || !a.clean() {
-		if a.open != nil && t.open == a.open {
-			return stopOne(t.Name, errMidway)
-		}
-		return a.settle(ctx)
+	switch {
+	case a.clean():
+		return a.flush(ctx)
+	case a.open != nil && t.open == a.open:
+		return stopOne(t.Name, errMidway)
 	}
-	return a.flush(ctx)
+	return a.settle(ctx)
 }
 
 // destination finds the sink's name of the table after the change; a new table becomes one of ours.
