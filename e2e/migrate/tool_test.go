@@ -7,8 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"github.com/cdcsync/cdcsync/e2e"
 	"github.com/cdcsync/cdcsync/e2e/servers"
 )
 
@@ -66,20 +66,24 @@ func run(t *testing.T, name, flag string, args ...string) *tool {
 // release lets the tool come to its end.
 func (x *tool) release(t *testing.T) {
 	t.Helper()
-	if err := os.Remove(x.flag); err != nil {
+	if err := os.Remove(x.flag); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
 }
 
-// wait waits until the tool has ended well.
+// wait waits until the tool has ended well. gh-ost makes its file itself when it starts, so that is taken away again.
 func (x *tool) wait(t *testing.T) {
 	t.Helper()
-	select {
-	case err := <-x.done:
-		if err != nil {
-			t.Fatalf("%s: %v:\n%s", x.name, err, x.said.String())
+	e2e.Until(t, patience, x.name+" ends", func() bool {
+		x.release(t)
+		select {
+		case err := <-x.done:
+			if err != nil {
+				t.Fatalf("%s: %v:\n%s", x.name, err, x.said.String())
+			}
+			return true
+		default:
+			return false
 		}
-	case <-time.After(patience):
-		t.Fatalf("%s does not end", x.name)
-	}
+	})
 }
