@@ -17,7 +17,7 @@ func FuzzStore(f *testing.F) {
 	whole := make(map[bool][]byte)
 	f.Fuzz(func(t *testing.T, damage []byte, cut uint32) {
 		if whole[true] == nil {
-			whole[true] = []byte(read(t, StatePath(savedStore(t), "shop/1")))
+			whole[true] = read(t, StatePath(savedStore(t), "shop/1"))
 		}
 		want := opened(t, whole[true])
 		if want == "" {
@@ -48,7 +48,7 @@ func opened(t *testing.T, state []byte) string {
 		if !strings.Contains(err.Error(), path) {
 			t.Errorf("%v does not name the file", err)
 		}
-		if !bytes.Equal([]byte(read(t, path)), state) {
+		if !bytes.Equal(read(t, path), state) {
 			t.Error("the file was changed")
 		}
 		return ""

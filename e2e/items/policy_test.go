@@ -1,6 +1,7 @@
 package items
 
 import (
+	"maps"
 	"fmt"
 	"regexp"
 	"strings"
@@ -12,9 +13,7 @@ import (
 
 func behaviour(name string, more e2e.Settings) *config {
 	settings := e2e.Settings{"pipeline.schema.change.behavior": name}
-	for key, value := range more {
-		settings[key] = value
-	}
+	maps.Copy(settings, more)
 	return &config{name: name, settings: settings}
 }
 
