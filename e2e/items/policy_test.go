@@ -1,8 +1,8 @@
 package items
 
 import (
-	"maps"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
