@@ -117,7 +117,7 @@ func transactionScenarios() []scenario {
 			in("repeatable", "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT", "INSERT INTO b VALUES (300, 3)"),
 		), []step{
 			do("INSERT INTO a VALUES (101, 1)"), in("long", "INSERT INTO a VALUES (102, 1)"), do("INSERT INTO b VALUES (103, 1)"), in("long", "COMMIT"),
-			in("undone", "ROLLBACK"), do("UPDATE a SET v = v + 1"), in("repeatable", "INSERT INTO b SELECT id + 1000, v FROM b", "COMMIT"), do("DELETE FROM b WHERE id = 103"),
+			in("undone", "ROLLBACK"), do("UPDATE a SET v = v + 1"), in("repeatable", "INSERT INTO b VALUES (1300, 3)", "COMMIT"), do("DELETE FROM b WHERE id = 103"),
 		}, "a", "b"),
 		log("transactions of 100,000 rows", everywhere, steps("CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, v int, c varchar(40))", "INSERT INTO t (v, c) VALUES (1, 'one'), (2, 'two'), (3, 'three')"), steps(
 			"CREATE TABLE {db}.out_numbers (n int PRIMARY KEY)", "INSERT INTO out_numbers VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9)",
