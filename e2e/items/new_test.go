@@ -103,8 +103,8 @@ func TestItems_New(t *testing.T) {
 	})
 }
 
-// TestNew_OthersFlow adds a large table by its configuration. While its rows are copied, and even while its copy cannot go
-// on, the rows of another table arrive.
+// TestNew_OthersFlow adds a large table by its configuration. While it is to be copied, and cannot be because it is locked,
+// the rows of another table arrive.
 func TestNew_OthersFlow(t *testing.T) {
 	servers.Each(t, func(t *testing.T, s *servers.Server) {
 		row := &scenario{item: "5 new tables", name: "added by a changed configuration: others flow meanwhile"}
@@ -119,6 +119,13 @@ func TestNew_OthersFlow(t *testing.T) {
 		p.Equal(t, patience, "small")
 		d.Terminate(t)
 		p.Set(t, e2e.Settings{"source.tables": `"` + db + `.small,` + db + `.big"`})
+		lock, err := s.DB(t).Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lock.ExecContext(t.Context(), "LOCK TABLES "+db+".big WRITE"); err != nil {
+			t.Fatal(err)
+		}
 		d = p.Run(t)
 		r := &run{pipe: p}
 		big := func() (found pipeline.SavedTable) {
@@ -129,14 +136,7 @@ func TestNew_OthersFlow(t *testing.T) {
 			}
 			return found
 		}
-		e2e.Until(t, patience, "the large table is being copied", func() bool { return big().State == pipeline.Copying && big().Rows > 0 })
-		lock, err := s.DB(t).Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := lock.ExecContext(t.Context(), "LOCK TABLES "+db+".big WRITE"); err != nil {
-			t.Fatal(err)
-		}
+		e2e.Until(t, patience, "the large table is to be copied", func() bool { return big().State == pipeline.Copying })
 		s.Exec(t, "INSERT INTO "+db+".small VALUES (2)")
 		p.Equal(t, patience, "small")
 		if x := big(); x.State != pipeline.Copying {
