@@ -90,6 +90,9 @@ func grant(t testing.TB, s *servers.Server) {
 	s.Exec(t,
 		"CREATE USER IF NOT EXISTS "+user+"@'%' IDENTIFIED BY '"+password+"'",
 		"GRANT SELECT, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO "+user+"@'%'")
+	if s.Flavour == servers.FlavourMySQL && !strings.HasPrefix(s.Version, "5.") { // lets a start wait for prepared XA transactions
+		s.Exec(t, "GRANT XA_RECOVER_ADMIN ON *.* TO "+user+"@'%'")
+	}
 }
 
 // Set changes the configuration; an empty value takes a key out.

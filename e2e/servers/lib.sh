@@ -94,7 +94,7 @@ halt() {
       gone "$pid" && break
       sleep 0.05
     done
-    gone "$pid" || kill -9 "$pid"
+    gone "$pid" || kill -9 "$pid" 2>/dev/null || true # it may have gone just now
   fi
   rm -f "$dir/pid"
 }

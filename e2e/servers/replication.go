@@ -45,7 +45,7 @@ func (s *Server) Await(t testing.TB, primary *Server) {
 		have, wait = "gtid_binlog_pos", "MASTER_GTID_WAIT"
 	}
 	gtids := strings.ReplaceAll(primary.Value(t, "SELECT @@GLOBAL."+have), "\n", "")
-	if got := s.Value(t, fmt.Sprintf("SELECT %s('%s', 60)", wait, gtids)); got != done {
+	if got := s.Value(t, fmt.Sprintf("SELECT %s('%s', 180)", wait, gtids)); got != done {
 		t.Fatalf("the replica has not come to %s in time: see %s", gtids, s.Log())
 	}
 }
