@@ -43,7 +43,7 @@ func (c *checkpoint) resync(ctx context.Context, tx *sql.Tx, n schema.Name, chan
 		return fmt.Errorf("it is not one of the pipeline's; cdcsync state FILE shows them")
 	case c.tables[i].State == Dropped:
 		return fmt.Errorf("the source has dropped it: there is nothing to copy")
-	case c.tables[i].State != Stopped && !c.Copy:
+	case !c.Copy:
 		return fmt.Errorf("it is %s, and the pipeline was started without copying the rows that were there: they would not come "+
 			"back; set scan.startup.mode: initial and resync all", c.tables[i].State)
 	}

@@ -68,6 +68,28 @@ func TestResync_Following(t *testing.T) {
 	})
 }
 
+// TestResync_Uncopied refuses to copy a table anew, stopped or not, where nothing is copied: it would follow without its rows.
+func TestResync_Uncopied(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, b := newRig(t), named("a"), named("b")
+		r.src.Latest()
+		stock(r.src)
+		r.tune = func(p *Pipeline) { p.Sink = &refusing{Sink: p.Sink, statement: "ALTER TABLE shop.a ADD x"} }
+		r.src.Script(func(s *sourcetest.Source) { s.AddColumn(a, column("x", schema.String)) })
+		stopped := func(s Status) bool {
+			return slices.ContainsFunc(s.Tables, func(x TableStatus) bool { return x.Name == a && x.State == Stopped })
+		}
+		if _, err := r.run(t.Context(), live(), stopped); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []schema.Name{a, b} {
+			if err := r.resync(t.Context(), n); err == nil || !strings.Contains(err.Error(), "started without copying") {
+				t.Errorf("resync of %s: got %v, want it refused", n, err)
+			}
+		}
+	})
+}
+
 // TestResync_Stopped copies a table anew whose change the sink refused. The state does not show the change as under way.
 func TestResync_Stopped(t *testing.T) {
 	in(t, func(t *testing.T) {

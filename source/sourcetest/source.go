@@ -79,6 +79,13 @@ func (s *Source) Bounded() {
 	s.start.Bounded = true
 }
 
+// Latest makes pipelines that begin from now on copy nothing.
+func (s *Source) Latest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start.Snapshot = false
+}
+
 // Refuse has Tables refuse a table.
 func (s *Source) Refuse(e *schema.TableError) {
 	s.mu.Lock()
