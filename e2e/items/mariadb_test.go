@@ -60,6 +60,12 @@ func mariadbForms() []scenario {
 			outcome: equal("t"),
 		},
 		{
+			name: "a statement that is not understood, on this and on another table", setup: append(two, do("CREATE TABLE u (id int PRIMARY KEY)", "INSERT INTO u VALUES (1)", "CREATE TABLE out_x (id int PRIMARY KEY)")),
+			steps:   steps("SET SESSION sql_mode = 'ORACLE'", "ALTER TABLE out_x ADD c VARCHAR2(9)", "ALTER TABLE t ADD c VARCHAR2(9)", "SET SESSION sql_mode = DEFAULT", "UPDATE t SET c = 'x'", "INSERT INTO u VALUES (2)"),
+			again:   steps("UPDATE t SET c = 'y'"),
+			outcome: outcome{equal: []string{"u"}, stops: map[string]string{"t": "the statement is not understood"}},
+		},
+		{
 			name:    "sql_mode ORACLE",
 			steps:   steps("SET SESSION sql_mode = 'ORACLE'", `CREATE TABLE t (id NUMBER(9) PRIMARY KEY, a VARCHAR2(10), b CLOB, c RAW(5), d DATE, e NUMBER)`, "INSERT INTO t VALUES (1, 'a', 'b', 'c', '2026-01-02 03:04:05', 1.5)", "ALTER TABLE t ADD f DATE", "UPDATE t SET f = '2026-05-06 07:08:09'"),
 			outcome: equal("t"),
