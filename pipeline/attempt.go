@@ -113,7 +113,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if err := a.resume(ctx); err != nil {
 		return err
 	}
-	if a.bound && a.copying == 0 && a.p.awaited.until == 0 {
+	if a.ended() {
 		return errEnd
 	}
 	if err := a.openStream(ctx); err != nil {

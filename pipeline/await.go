@@ -17,6 +17,9 @@ type awaiting struct {
 	until  uint64 // the Seq of the log's end after the shapes were asked for; 0: nothing is awaited
 }
 
+// pending says that a table is awaited, or was until the log changed it.
+func (w *awaiting) pending() bool { return w.until != 0 }
+
 // await lets those of the found tables in that have been awaited, and awaits the others.
 func (a *attempt) await(ctx context.Context, found *source.Discovered) error {
 	before := a.p.awaited
@@ -46,7 +49,7 @@ func (a *attempt) await(ctx context.Context, found *source.Discovered) error {
 func (a *attempt) awaits(n schema.Name) bool { return a.p.awaited.shapes[n] != nil }
 
 // awaited says that the log has been read as far as the awaited tables need.
-func (a *attempt) awaited() bool { return a.p.awaited.until != 0 && a.seq >= a.p.awaited.until }
+func (a *attempt) awaited() bool { return a.p.awaited.pending() && a.seq >= a.p.awaited.until }
 
 // disturb notes that the log has changed an awaited table: its shape is to be asked for again.
 func (a *attempt) disturb(n schema.Name) {

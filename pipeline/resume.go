@@ -44,7 +44,7 @@ func (a *attempt) resume(ctx context.Context) error {
 	if err := a.anew(ctx, c); err != nil {
 		return err
 	}
-	if a.first || a.revives() || c.Selection != a.p.Selection || a.p.awaited.until != 0 {
+	if a.first || a.revives() || c.Selection != a.p.Selection || a.p.awaited.pending() {
 		if err := a.newcomers(ctx, c); err != nil {
 			return err
 		}

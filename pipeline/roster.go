@@ -110,7 +110,7 @@ func (a *attempt) refusedBefore(revived map[schema.Name]bool) map[schema.Name]bo
 // to look for them again.
 func (a *attempt) saveRoster(ctx context.Context, c *checkpoint) error {
 	sv := &save{position: a.at, seq: a.seq, time: a.time, gone: a.gone, tables: a.records(), selection: a.p.Selection}
-	if a.p.awaited.until != 0 {
+	if a.p.awaited.pending() {
 		sv.selection = c.Selection
 	}
 	a.gone = nil

@@ -235,7 +235,7 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 			return err
 		}
 	}
-	if a.bound && a.copying == 0 && a.p.awaited.until == 0 {
+	if a.ended() {
 		return a.end(ctx)
 	}
 	if a.moved { // so that the store knows tables by the names that they have
@@ -270,6 +270,9 @@ func (a *attempt) full(times int64) bool {
 	}
 	return false
 }
+
+// ended says that a bounded pipeline has copied all tables.
+func (a *attempt) ended() bool { return a.bound && a.copying == 0 && !a.p.awaited.pending() }
 
 // end commits what there is and ends a bounded pipeline.
 func (a *attempt) end(ctx context.Context) error {
