@@ -60,6 +60,8 @@ type chaos struct {
 	gone  bool // the server cannot be reached
 	hurt  bool // it could not at some time since d began, or its connections were broken
 	tally *tally
+	// slower stretches a pause.
+	slower func(time.Duration) time.Duration
 }
 
 func run(t *testing.T, s *servers.Server) {
@@ -68,11 +70,11 @@ func run(t *testing.T, s *servers.Server) {
 	c.names, c.failing = e2e.Points(t, "iceberg", "pipeline", "snapshot", "binlog")
 	db := s.Database(t)
 	rate := e2e.Count(t, "CDCSYNC_RATE", pace)
-	slower := func(d time.Duration) time.Duration { return d * pace / time.Duration(rate) }
-	c.load = workload.New(t, s, db, workload.Config{Seed: seed, Rows: 600, Rate: rate, DDL: slower(700 * time.Millisecond), Wild: true, Gates: c.gates})
+	c.slower = func(d time.Duration) time.Duration { return d * pace / time.Duration(rate) }
+	c.load = workload.New(t, s, db, workload.Config{Seed: seed, Rows: 600, Rate: rate, DDL: c.slower(700 * time.Millisecond), Wild: true, Gates: c.gates})
 	e2e.Big(t, s, db, 20_000)
 	c.racer = newRacer(t, s, db, c.gates, c.tally)
-	c.racer.slower = slower
+	c.racer.slower = c.slower
 	c.px = proxy.New(t, s.Addr)
 	c.p = e2e.PipelineTo(t, target(t), s, db, c.plan(db))
 	t.Cleanup(func() {

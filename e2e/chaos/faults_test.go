@@ -45,7 +45,7 @@ func (c *chaos) round(seed uint64, length time.Duration) {
 		weights += f.weight
 	}
 	for began := time.Now(); time.Since(began) < length; {
-		c.alive(c.between100ms())
+		c.alive(c.untilNext())
 		n := c.r.IntN(weights)
 		for _, f := range all {
 			if n -= f.weight; n < 0 {
@@ -59,13 +59,13 @@ func (c *chaos) round(seed uint64, length time.Duration) {
 	c.load.Stop()
 }
 
-// between100ms is the time up to the next fault: mostly short, sometimes long enough for the program to catch up.
-func (c *chaos) between100ms() time.Duration {
+// untilNext is the time up to the next fault: mostly short, sometimes long enough for the program to catch up.
+func (c *chaos) untilNext() time.Duration {
 	most := pick(c.r, 300, 1500, 1500, 6000)
 	if c.length <= short {
 		most = 1000
 	}
-	return time.Duration(c.r.IntN(most)) * time.Millisecond
+	return c.slower(time.Duration(c.r.IntN(most)) * time.Millisecond)
 }
 
 func (c *chaos) start(env ...string) {

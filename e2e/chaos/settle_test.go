@@ -33,9 +33,9 @@ func (c *chaos) settle() {
 	c.flowing()
 }
 
-// excusable are the reasons for which the program may stop a table in such a run: its shape was read from the server while
-// the log was not as far yet, or a table that once bore its name was renamed out of what is captured.
-var excusable = regexp.MustCompile(`does not fit the known shape|it was renamed to`)
+// excusable is the reason for which the program may stop a table in such a run: one that bore its name before was renamed
+// out of what is captured.
+var excusable = regexp.MustCompile(`it was renamed to`)
 
 // mend has tables copied anew if all of them have stopped for a reason that the program may have, and nothing else is left
 // to wait for.
