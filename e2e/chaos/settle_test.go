@@ -39,8 +39,7 @@ var excusable = regexp.MustCompile(`it was renamed to`)
 
 // mend has tables copied anew if all of them have stopped for a reason that the program may have, and nothing else is left
 // to wait for.
-func (c *chaos) mend(tables []string) {
-	stopped := c.stopped()
+func (c *chaos) mend(tables []string, stopped map[string]string) {
 	for _, name := range tables {
 		if !excusable.MatchString(stopped[name]) {
 			return
@@ -74,14 +73,15 @@ func (c *chaos) compare(timeout time.Duration, tables ...string) {
 		if rows, tables = rows+u.rows, u.tables; len(tables) == 0 {
 			break
 		}
-		if now := c.reached(); now != reached {
+		at := c.saved()
+		if now := fmt.Sprint(at.Position, at.Epoch); now != reached {
 			reached, moved = now, time.Now()
 		}
 		if time.Since(moved) > timeout {
 			c.t.Fatalf("not equal, and no progress for %v:\n%s\n%s", timeout, strings.Join(u.problems, "\n"), c.state())
 		}
-		c.alive(100 * time.Millisecond)
-		c.mend(tables)
+		c.alive(300 * time.Millisecond)
+		c.mend(tables, c.stopped(at))
 	}
 	if err := judge.Close(); err != nil {
 		c.t.Errorf("verify: %v", err)
@@ -123,12 +123,6 @@ func (c *chaos) pairs(tables []string) []verify.Pair {
 	return pairs
 }
 
-// reached is where the program has come to.
-func (c *chaos) reached() string {
-	s := c.saved()
-	return fmt.Sprint(s.Position, s.Epoch)
-}
-
 // state is what the program says about itself, for people.
 func (c *chaos) state() string {
 	out, said, _ := c.p.Command(c.t, "state")
@@ -138,16 +132,16 @@ func (c *chaos) state() string {
 // flowing fails the test if a table has stopped.
 func (c *chaos) flowing() {
 	c.t.Helper()
-	for name, reason := range c.stopped() {
+	for name, reason := range c.stopped(c.saved()) {
 		c.t.Errorf("%s has stopped: %s", name, reason)
 	}
 }
 
 // stopped are the tables at the source that have stopped, with the reason.
-func (c *chaos) stopped() map[string]string {
+func (c *chaos) stopped(at saved) map[string]string {
 	c.t.Helper()
 	there, stopped := c.tables(), map[string]string{}
-	for _, table := range c.saved().Tables {
+	for _, table := range at.Tables {
 		if table.State == "stopped" && table.Source.Namespace == c.p.Database && slices.Contains(there, table.Source.Table) {
 			stopped[table.Source.Table] = table.Reason
 		}
