@@ -147,10 +147,15 @@ func (a *attempt) remake(ctx context.Context, t *table) error {
 	case t.follows():
 		t.Resync, t.Renewing, t.dirty = false, true, true
 		t.tally.set(&t.tableRecord)
+		a.tellAnew(t)
 	}
 	a.remade[t.Sink] = true
-	a.p.Log.Info("to be copied anew", "pipeline", a.p.Name, "table", t.Name, "sink", t.Sink)
 	return nil
+}
+
+// tellAnew says that a new copy of a table begins: that of a stopped one when it takes part, not while it is awaited.
+func (a *attempt) tellAnew(t *table) {
+	a.p.Log.Info("to be copied anew", "pipeline", a.p.Name, "table", t.Name, "sink", t.Sink)
 }
 
 // copyAnew is the change that begins a new copy of a table.

@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +118,34 @@ func TestResync_Stopped(t *testing.T) {
 		}
 		if got := r.saved(t, a); got.Resync {
 			t.Errorf("got %+v, want that it is over", got)
+		}
+	})
+}
+
+// TestResync_Said holds that the new copy of a stopped table is said once: not when it begins to be awaited, but when it
+// takes part.
+func TestResync_Said(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, said := newRig(t), named("a"), bytes.Buffer{}
+		stock(r.src)
+		r.src.Script(func(s *sourcetest.Source) {
+			s.Begin().Stop(&schema.TableError{Table: a, Err: errors.New("it was renamed")}).Commit()
+		})
+		if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		r.tune = func(p *Pipeline) { p.Log = slog.New(slog.NewTextHandler(&said, nil)) }
+		if err := r.resync(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		_, err := r.run(t.Context(), live(), r.caughtUp)
+		if err := errors.Join(err, r.equal()); err != nil {
+			t.Fatal(err)
+		}
+		for what, times := range map[string]int{"tables are to take part": 1, "to be copied anew": 1} {
+			if got := strings.Count(said.String(), what); got != times {
+				t.Errorf("%q was said %d times, want %d:\n%s", what, got, times, &said)
+			}
 		}
 	})
 }

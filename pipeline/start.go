@@ -173,6 +173,9 @@ func (a *attempt) create(ctx context.Context) error {
 // enlisted ends the novelty of the tables.
 func (a *attempt) enlisted() {
 	for _, t := range a.tables {
+		if t.fresh && t.Renewing {
+			a.tellAnew(t)
+		}
 		t.fresh, t.dirty, t.known = false, false, t.Name
 	}
 }
