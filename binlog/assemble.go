@@ -24,9 +24,10 @@ const (
 
 // An assembler makes source events of log events. It does no I/O: events go in, finished events gather in out.
 type assembler struct {
-	facts *serverFacts
-	match func(schema.Name) bool
-	drain func() error // hands out over: the events inside a compressed one may be many
+	facts      *serverFacts
+	match      func(schema.Name) bool
+	references bool         // foreign keys are to be told of
+	drain      func() error // hands out over: the events inside a compressed one may be many
 
 	tables map[schema.Name]*table
 	ids    map[uint64]*mapped

@@ -209,11 +209,14 @@ func (s *applied) change(st *ddl.Statement) {
 			return
 		}
 	}
-	if after != nil && after.Name != st.Table {
+	switch {
+	case after != nil && after.Name != st.Table:
 		s.move(t, after, edits)
-		return
+	case after == t.shape && s.a.references && st.Constrains():
+		s.emit(after, after, nil)
+	default:
+		s.replace(t, after, edits)
 	}
-	s.replace(t, after, edits)
 }
 
 // changeOther takes a statement about a table that is not captured.

@@ -42,6 +42,9 @@ type Config struct {
 	// Migrations has the swap that ends a migration by gh-ost or pt-online-schema-change taken for an ALTER of the table,
 	// where the log shows that it is as good as one. Otherwise the table has stopped, with ErrAppeared.
 	Migrations bool
+	// References has an ALTER TABLE that leaves a captured table's shape as it is, and may give it a foreign key, told as a
+	// change whose Before and After are one.
+	References bool
 	Log        *slog.Logger // nil: silent
 }
 
@@ -111,7 +114,7 @@ func Open(ctx context.Context, cfg Config, from source.Position) (*Stream, error
 
 func newAssembler(cfg *Config, facts *serverFacts, pos Position) *assembler {
 	a := &assembler{
-		facts: facts, match: cfg.Match, pos: pos, ids: map[uint64]*mapped{}, log: cfg.Log,
+		facts: facts, match: cfg.Match, references: cfg.References, pos: pos, ids: map[uint64]*mapped{}, log: cfg.Log,
 		tables: make(map[schema.Name]*table, len(cfg.Shapes)),
 	}
 	for _, t := range cfg.Shapes {

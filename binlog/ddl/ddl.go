@@ -201,6 +201,11 @@ func (s *Statement) DataChanges() []string {
 	return reasons
 }
 
+// Constrains says that an ALTER TABLE has rules that rows must fit: a check, partitions, perhaps a foreign key.
+func (s *Statement) Constrains() bool {
+	return slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Refuses })
+}
+
 // DropsIndex says that an ALTER TABLE drops an index that may have been a unique key.
 func (s *Statement) DropsIndex() bool {
 	return slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Kind == DropIndex })

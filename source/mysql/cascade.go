@@ -151,17 +151,22 @@ func (g *guarded) look(ctx context.Context, names []schema.Name) error {
 	return nil
 }
 
-// Next returns the next event. A table that is created with a foreign key, or gets one together with another shape, is
-// looked at when the log tells of it.
+// Next returns the next event. A table that is created with a foreign key, or gets one, is looked at when the log tells of
+// it.
 func (g *guarded) Next(ctx context.Context) (source.Event, error) {
-	if len(g.stops) > 0 {
-		e := g.stops[0]
-		g.stops = g.stops[1:]
-		return source.Event{Stopped: e}, nil
+	for len(g.stops) == 0 {
+		ev, err := g.Stream.Next(ctx)
+		if err != nil || ev.Schema == nil || ev.Schema.After == nil {
+			return ev, err
+		}
+		if strings.Contains(strings.ToLower(ev.Schema.Statement), "references") {
+			err = g.look(ctx, []schema.Name{ev.Schema.After.Name})
+		}
+		if err != nil || ev.Schema.Before != ev.Schema.After { // else it was told for its foreign key alone
+			return ev, err
+		}
 	}
-	ev, err := g.Stream.Next(ctx)
-	if err != nil || ev.Schema == nil || ev.Schema.After == nil || !strings.Contains(strings.ToLower(ev.Schema.Statement), "references") {
-		return ev, err
-	}
-	return ev, g.look(ctx, []schema.Name{ev.Schema.After.Name})
+	e := g.stops[0]
+	g.stops = g.stops[1:]
+	return source.Event{Stopped: e}, nil
 }

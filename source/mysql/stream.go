@@ -39,6 +39,7 @@ func (s *Source) Stream(ctx context.Context, from source.Position, tables []*sch
 		Shapes:          tables,
 		Match:           match,
 		Migrations:      s.cfg.OnlineSchemaChanges,
+		References:      true,
 		Log:             s.log,
 	}, from)
 	if err != nil {
