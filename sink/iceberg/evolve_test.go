@@ -264,6 +264,9 @@ func TestEvolve_Drop(t *testing.T) {
 		if err != nil || (tbl != nil) != kept {
 			t.Errorf("%s: got %v, %v", drop, tbl, err)
 		}
+		if marks, err := s.Marks(t.Context(), []schema.Name{v1.Name}); err != nil || len(marks) > 0 {
+			t.Errorf("%s: got %v, %v, want no marks of a table that is gone", drop, marks, err)
+		}
 		// Another table takes the name, even in the same shape: the old rows are not its rows.
 		for range 2 {
 			mustEvolve(t, s, nil, v1)

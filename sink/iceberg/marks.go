@@ -129,7 +129,8 @@ func (s *Sink) checkHistory(tbl *table.Table, m mark) error {
 		"but no ancestor of its current snapshot has it; roll it forward again, or drop the table and copy it anew", m.id, m.Position)
 }
 
-// Marks implements sink.Sink.
+// Marks implements sink.Sink. A table that was kept when the source's was dropped has none: it makes room for the next one of
+// its name.
 func (s *Sink) Marks(ctx context.Context, tables []schema.Name) (map[schema.Name]sink.Mark, error) {
 	var (
 		mu    sync.Mutex // guards marks and errs
@@ -157,7 +158,7 @@ func (s *Sink) Marks(ctx context.Context, tables []schema.Name) (map[schema.Name
 
 func (s *Sink) tableMark(ctx context.Context, name schema.Name) (sink.Mark, error) {
 	tbl, err := s.load(ctx, name)
-	if err != nil || tbl == nil {
+	if err != nil || tbl == nil || s.dropped(tbl) {
 		return sink.Mark{}, err
 	}
 	m, err := s.newest(tbl)
