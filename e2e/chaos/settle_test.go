@@ -137,12 +137,12 @@ func (c *chaos) flowing() {
 	}
 }
 
-// stopped are the tables at the source that have stopped, with the reason.
+// stopped are the tables at the source that have stopped for good, with the reason.
 func (c *chaos) stopped(at saved) map[string]string {
 	c.t.Helper()
 	there, stopped := c.tables(), map[string]string{}
 	for _, table := range at.Tables {
-		if table.State == "stopped" && table.Source.Namespace == c.p.Database && slices.Contains(there, table.Source.Table) {
+		if table.State == "stopped" && !table.Resync && table.Source.Namespace == c.p.Database && slices.Contains(there, table.Source.Table) {
 			stopped[table.Source.Table] = table.Reason
 		}
 	}
@@ -157,6 +157,7 @@ type saved struct {
 		Source struct{ Namespace, Table string }
 		State  string
 		Reason string
+		Resync bool // it is to be copied anew, and waits for that
 	}
 }
 
