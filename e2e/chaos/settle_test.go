@@ -69,6 +69,7 @@ func (c *chaos) compare(timeout time.Duration, tables ...string) {
 		c.t.Fatalf("verify: %v", err)
 	}
 	for moved, reached := began, ""; ; {
+		look := time.Now()
 		u := c.unequal(judge, tables)
 		if rows, tables = rows+u.rows, u.tables; len(tables) == 0 {
 			break
@@ -80,7 +81,7 @@ func (c *chaos) compare(timeout time.Duration, tables ...string) {
 		if time.Since(moved) > timeout {
 			c.t.Fatalf("not equal, and no progress for %v:\n%s\n%s", timeout, strings.Join(u.problems, "\n"), c.state())
 		}
-		c.alive(300 * time.Millisecond)
+		c.alive(300*time.Millisecond + 2*time.Since(look)) // most of the time is the copy's
 		c.mend(tables, c.stopped(at))
 	}
 	if err := judge.Close(); err != nil {
