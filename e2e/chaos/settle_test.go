@@ -33,9 +33,9 @@ func (c *chaos) settle() {
 	c.flowing()
 }
 
-// excusable is the reason for which the program may stop a table in such a run: one that bore its name before was renamed
-// out of what is captured.
-var excusable = regexp.MustCompile(`it was renamed to`)
+// excusable are the reasons for which the program may stop a table in such a run: one that bore its name before was renamed
+// out of what is captured, or it took a name that such a one had left.
+var excusable = regexp.MustCompile(`it was renamed to|it would be written to the sink table`)
 
 // mend has tables copied anew if all of them have stopped for a reason that the program may have, and nothing else is left
 // to wait for.
