@@ -31,9 +31,15 @@ type attempt struct {
 	lanes  []*lane
 	budget *semaphore.Weighted
 
-	cancel context.CancelCauseFunc // of the reader
-	kill   context.CancelFunc      // of lanes and commits
-	work   context.Context         // of lanes and commits: it outlives the reader's
+	reading context.Context         // of the reader, and of the changes beside it
+	cancel  context.CancelCauseFunc // of reading
+	kill    context.CancelFunc      // of lanes and commits
+	work    context.Context         // of lanes and commits: it outlives the reader's
+
+	inTurn   bool                // a schema change waits for all tables, and they for it
+	changing sync.WaitGroup      // changes beside the reader
+	makers   *semaphore.Weighted // of such changes that the sink is asked for at once
+	changed  chan struct{}       // cap 1: one of them has ended
 
 	began  time.Time
 	landed atomic.Bool // a commit with rows was saved
@@ -53,11 +59,14 @@ type attempt struct {
 	at       source.Position
 	seq      uint64
 	time     int64
-	inTxn    bool // log rows or a schema change: the transaction is not whole yet
-	inChunk  bool // snapshot rows whose progress is not known yet
-	open     *txn // being filled; nil: nothing since the last cut
-	running  *txn // handed to commit most recently
-	due      bool // the interval is over: rows are cut at the next boundary
+	step     uint64    // how many boundaries came before it
+	inTxn    bool      // log rows or a schema change: the transaction is not whole yet
+	inChunk  bool      // snapshot rows whose progress is not known yet
+	open     *txn      // being filled; nil: nothing since the last cut
+	running  *txn      // handed to commit most recently
+	due      bool      // the interval is over, or a change waits for a commit: rows are cut at the next boundary
+	parked   []*parked // tables whose change is being made beside the reader
+	waiting  int64     // bytes of rows that wait with them
 	lastCut  time.Time
 	saved    source.Position           // by the newest cut
 	look     bool                      // a table has appeared that is to be copied
@@ -74,15 +83,17 @@ type attempt struct {
 
 // A txn is a transaction of the sink, and what its commit will save.
 type txn struct {
-	sink   sink.Txn // nil: no rows
-	tables []*table // with rows in it
+	sink   sink.Txn       // nil: no rows
+	tables []*table       // with rows in it
+	states []*tableRecord // of those, as of the commit
 	writes sync.WaitGroup
 	bytes  int64 // handed to lanes
 	probed int64 // bytes when the sink was last asked
 
-	from source.Position // of the cut before
-	save save
-	done chan struct{} // closed when the commit is over
+	from  source.Position // of the cut before
+	reach point           // up to which it has rows
+	save  save
+	done  chan struct{} // closed when the commit is over
 }
 
 // A latch is a lock that may be held while its holder waits for others.
@@ -94,7 +105,7 @@ func (l latch) give() { <-l }
 func newAttempt(p *Pipeline, first bool) *attempt {
 	a := &attempt{
 		p: p, first: first, due: true, began: time.Now(), turn: make(latch, 1), wake: make(chan struct{}, 1),
-		budget: semaphore.NewWeighted(p.Limits.Bytes),
+		budget: semaphore.NewWeighted(p.Limits.Bytes), makers: semaphore.NewWeighted(creators), changed: make(chan struct{}, 1),
 		tables: map[schema.Name]*table{}, sinks: map[schema.Name]*table{}, shapes: map[*schema.Table]*table{},
 		earlier: map[string]*changeRecord{}, remade: map[schema.Name]bool{},
 	}
@@ -107,6 +118,7 @@ func newAttempt(p *Pipeline, first bool) *attempt {
 // run resumes, follows the stream until it ends, and gives back all it took.
 func (a *attempt) run(ctx context.Context) error {
 	ctx, a.cancel = context.WithCancelCause(ctx)
+	a.reading = ctx
 	a.work, a.kill = context.WithCancel(context.WithoutCancel(ctx))
 	defer a.kill()
 	defer a.cancel(nil)
@@ -116,6 +128,7 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.ended() {
 		return errEnd
 	}
+	a.inTurn = a.inTurn || a.bound // that all is copied is saved with the position at which the end is
 	if err := a.openStream(ctx); err != nil {
 		return err
 	}
@@ -128,8 +141,9 @@ func (a *attempt) run(ctx context.Context) error {
 	err := a.follow(ctx)
 	a.cancel(err)
 	pacer.Wait()
-	err = errors.Join(a.finish(err), a.stop(&lanes))
-	return err
+	err = a.finish(err)
+	a.changing.Wait()
+	return errors.Join(err, a.stop(&lanes))
 }
 
 // follow handles events until one says to stop.
@@ -177,8 +191,8 @@ func (a *attempt) finish(err error) error {
 // stop ends the lanes and drops what is not committed.
 func (a *attempt) stop(lanes *sync.WaitGroup) error {
 	lanes.Wait()
-	for _, l := range a.lanes {
-		a.dropAll(l.take(nil))
+	for _, p := range a.parked {
+		a.dropParked(p)
 	}
 	var err error
 	if a.open != nil {
@@ -290,11 +304,11 @@ func (a *attempt) commitSink(t *txn) error {
 func (a *attempt) commitRest(t *txn, stops []*schema.TableError) error {
 	e := &stopError{}
 	for _, s := range stops {
-		i := slices.IndexFunc(t.save.tables, func(r *tableRecord) bool { return r.Sink == s.Table })
+		i := slices.IndexFunc(t.states, func(r *tableRecord) bool { return r.Sink == s.Table })
 		if i < 0 {
 			return fmt.Errorf("commit epoch %d: %w", t.save.epoch, s)
 		}
-		r := t.save.tables[i]
+		r := t.states[i]
 		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), t.from
 		e.stops = append(e.stops, &schema.TableError{Table: r.Name, Err: s.Err})
 	}

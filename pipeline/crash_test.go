@@ -103,13 +103,14 @@ type scenario struct {
 	work    func(*sourcetest.Source)
 	stopped []schema.Name
 	tune    func(*Pipeline)
+	every   int // of so many operations one is tried; 0: each
 }
 
 func everywhere(t *testing.T, sc scenario) {
 	for f, name := range map[fate]string{failsBefore: "fails before", failsAfter: "fails after", diesBefore: "dies before", diesAfter: "dies after"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			step := 1
+			step := max(sc.every, 1)
 			if testing.Short() {
 				step = 7
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,14 +64,35 @@ func newChange(c *schema.Change, id source.TxnID, at source.Position) *changeRec
 	return r
 }
 
-// evolve makes every row of the old shape durable, then has the sink change the shape (invariant I5). A change that is
-// delivered again is made again only if it is not known to have been made: a table that is truncated, or swapped with
-// another, twice would be lost.
+// evolve makes every row of the old shape durable, then has the sink change the shape (invariant I5): beside the reader if
+// that can be. A change that is delivered again is made again only if it is not known to have been made: a table that is
+// truncated, or swapped with another, twice would be lost.
 func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID) error {
-	t := a.changing(c)
+	t := a.tableIn(c)
 	if c.After != nil {
 		a.disturb(c.After.Name)
 	}
+	if t != nil && t.State == Stopped {
+		return a.movedAway(t, c)
+	}
+	if !a.beside(t, c) {
+		return a.evolveInTurn(ctx, c, id)
+	}
+	a.inTxn = true
+	t, to, err := a.destination(t, c)
+	if err != nil {
+		return a.nowhere(nil, c, a.at, err)
+	}
+	a.park(t, a.changeOf(c, id, to))
+	return nil
+}
+
+// evolveInTurn makes a change that all tables wait for, because it moves their names or comes amid a transaction.
+func (a *attempt) evolveInTurn(ctx context.Context, c *schema.Change, id source.TxnID) error {
+	if err := a.drain(ctx); err != nil {
+		return err
+	}
+	t := a.tableIn(c)
 	if t != nil && t.State == Stopped {
 		return a.movedAway(t, c)
 	}
@@ -83,21 +105,24 @@ func (a *attempt) evolve(ctx context.Context, c *schema.Change, id source.TxnID)
 	before := t
 	t, to, err := a.destination(t, c)
 	if err != nil {
-		return a.nowhere(before, c, err)
+		return a.nowhere(before, c, a.at, err)
 	}
-	r := newChange(c, id, a.at)
-	if err := a.makeChange(ctx, r, t, c, to); err != nil {
-		stops, rest := tableErrors(err)
-		if rest != nil {
-			return fmt.Errorf("evolve %s: %w", to, err)
-		}
-		return a.nowhere(t, c, stops[0].Err)
-	}
-	return a.adopt(t, c, r, to, id)
+	made := a.changeOf(c, id, to)
+	return a.endChange(t, made, a.makeChange(ctx, t, made))
 }
 
-// changing is the table that a change is about, nil when it is not captured.
-func (a *attempt) changing(c *schema.Change) *table {
+// changeOf is a change that was read, with what is known of it from an earlier delivery.
+func (a *attempt) changeOf(c *schema.Change, id source.TxnID, to schema.Name) *change {
+	r := newChange(c, id, a.at)
+	if past := a.earlier[r.key()]; past != nil {
+		*r = *past
+	}
+	r.step = a.step
+	return &change{Change: c, to: to, txn: id, from: a.here(), note: r}
+}
+
+// tableIn is the table that a change is about, nil when it is not captured.
+func (a *attempt) tableIn(c *schema.Change) *table {
 	if c.Before != nil {
 		return a.tables[c.Before.Name]
 	}
@@ -144,7 +169,7 @@ func (a *attempt) route(n schema.Name, t *table) (schema.Name, error) {
 	if err != nil {
 		return to, err
 	}
-	if other := a.sinks[to]; other != nil && other != t && other.State != Dropped {
+	if other := a.sinks[to]; other != nil && other != t && (other.State != Dropped || other.parked != nil) {
 		return to, fmt.Errorf("it would be written to the sink table %s, as %s is already: a sink table takes one source table; "+
 			"change the route (%s; %s)", to, other.Name, a.p.Routes.Explain(n), a.p.Routes.Explain(other.Name))
 	}
@@ -164,12 +189,12 @@ func (a *attempt) movedAway(t *table, c *schema.Change) error {
 
 // nowhere notes that a table, if there is one, cannot be what a change makes of it. Where it gets another name, it is no
 // more under its old one, either: another table may take that, which has nothing of what the sink has there.
-func (a *attempt) nowhere(t *table, c *schema.Change, why error) error {
+func (a *attempt) nowhere(t *table, c *schema.Change, at source.Position, why error) error {
 	if t != nil {
 		if t.State == Copying { // the source is to stop reading it, too
 			return stopOne(t.Name, why)
 		}
-		a.stopTable(t, why)
+		a.stopTable(t, at, why)
 	}
 	if t != nil && t.Name == c.Name() {
 		return nil
@@ -183,19 +208,20 @@ func (a *attempt) refuse(e *schema.TableError) error {
 	if t == nil {
 		t = a.add(tableRecord{Name: e.Table, State: Dropped})
 	}
-	a.stopTable(t, e.Err)
+	a.stopTable(t, a.at, e.Err)
 	return nil
 }
 
 // makeChange has the sink make a change, as far as the policy lets it through, with a note in the store before and after.
-func (a *attempt) makeChange(ctx context.Context, r *changeRecord, t *table, c *schema.Change, to schema.Name) error {
-	if past := a.earlier[r.key()]; past != nil {
-		*r = *past
+func (a *attempt) makeChange(ctx context.Context, t *table, made *change) error {
+	r, c := made.note, made.Change
+	if r == nil {
+		return a.endCopy(ctx, c)
 	}
 	if r.Applied {
 		return nil
 	}
-	ask, err := a.p.Policy.translate(r, t, c, to)
+	ask, err := a.p.Policy.translate(r, t, c, made.to)
 	if err != nil {
 		return err
 	}
@@ -222,28 +248,31 @@ func (a *attempt) makeChange(ctx context.Context, r *changeRecord, t *table, c *
 	if r.Outcome != "" {
 		what = "changed a table, " + r.Outcome
 	}
-	a.p.Log.Info(what, "pipeline", a.p.Name, "table", to, "position", a.at, "statement", c.Statement)
+	a.p.Log.Info(what, "pipeline", a.p.Name, "table", made.to, "position", made.from.position, "statement", c.Statement)
 	return nil
 }
 
-// passed are the changes that a cut at the boundary covers: those made or delivered again, and those that no longer are
-// because their table has stopped.
-func (a *attempt) passed() ([]int64, error) {
+// passed are the changes that a checkpoint at a boundary covers: those made or delivered again, and those that no longer
+// are because their table has stopped.
+func (a *attempt) passed(at point) ([]int64, error) {
 	var ids []int64
-	for _, c := range a.changes {
+	a.changes = slices.DeleteFunc(a.changes, func(c *changeRecord) bool {
+		if c.step >= at.step {
+			return false
+		}
 		ids = append(ids, c.id)
 		delete(a.earlier, c.key())
-	}
-	a.changes = nil
+		return true
+	})
 	if len(a.earlier) == 0 {
 		return ids, nil
 	}
-	here, err := a.p.Source.Reached(a.at, a.at)
+	seen, err := a.p.Source.Reached(at.position, at.position)
 	if err != nil {
-		return ids, fmt.Errorf("compare with %s: %w", a.at, err)
+		return ids, fmt.Errorf("compare with %s: %w", at.position, err)
 	}
 	for key, c := range a.earlier {
-		if here.Sees(c.txn()) == source.Yes {
+		if seen.Sees(c.txn()) == source.Yes {
 			ids = append(ids, c.id)
 			delete(a.earlier, key)
 		}
@@ -252,7 +281,8 @@ func (a *attempt) passed() ([]int64, error) {
 }
 
 // adopt makes the change ours.
-func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.Name, id source.TxnID) error {
+func (a *attempt) adopt(t *table, made *change) error {
+	c, r := made.Change, made.note
 	a.changes = append(a.changes, r)
 	clear(a.shapes)
 	t.from, t.to, t.fitting, t.dirty = nil, nil, nil, true
@@ -268,12 +298,12 @@ func (a *attempt) adopt(t *table, c *schema.Change, r *changeRecord, to schema.N
 		t.tally.set(&t.tableRecord)
 		return nil
 	}
-	a.rename(t, c.After.Name, to)
+	a.rename(t, c.After.Name, made.to)
 	t.shape, t.Shape = c.After, r.Shape
 	if c.Before == nil {
 		t.Rows, t.Chunks, t.Epoch, t.Ahead, t.had = 0, 0, 0, "", nil // the sink has nothing of it
 		t.progress(snapshot.Followed())
-		if err := a.adoptLate(t, id); err != nil {
+		if err := a.adoptLate(t, made.txn); err != nil {
 			return err
 		}
 	}

@@ -33,10 +33,6 @@ func (l *listening) Begin(ctx context.Context) (sink.Txn, error) {
 func (x listeningTxn) Commit(ctx context.Context, marks map[schema.Name]sink.Mark) error {
 	x.l.mu.Lock()
 	x.l.busy = true
-	for _, m := range marks {
-		x.l.committed = append(x.l.committed, m.Position)
-		break
-	}
 	x.l.mu.Unlock()
 	err := x.Txn.Commit(ctx, marks)
 	x.l.mu.Lock()
@@ -53,13 +49,29 @@ func (l *listening) Beat(_ context.Context, position string, _ int64) error {
 	return nil
 }
 
+// listenedStates tells which positions are saved by commits.
+type listenedStates struct {
+	states
+	l *listening
+}
+
+func (s listenedStates) save(ctx context.Context, sv *save) error {
+	err := s.states.save(ctx, sv)
+	s.l.mu.Lock()
+	defer s.l.mu.Unlock()
+	if sv.epoch != 0 && err == nil {
+		s.l.committed = append(s.l.committed, string(sv.position))
+	}
+	return err
+}
+
 // TestRun_TellsHearts holds that a sink that asks for it hears of each position that is durable, with rows or without.
 func TestRun_TellsHearts(t *testing.T) {
 	in(t, func(t *testing.T) {
 		r, l := newRig(t), &listening{}
 		stock(r.src)
 		workload(r.src)
-		r.tune = func(p *Pipeline) { l.Sink, p.Sink = p.Sink, l }
+		r.tune = func(p *Pipeline) { l.Sink, p.Sink, p.states = p.Sink, l, listenedStates{p.states, l} }
 		_, err := r.run(t.Context(), live(), func(s Status) bool {
 			l.mu.Lock()
 			defer l.mu.Unlock()

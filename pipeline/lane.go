@@ -13,8 +13,9 @@ import (
 type lane struct {
 	wake chan struct{} // cap 1: set when the queue stops being empty
 
-	mu    sync.Mutex // guards queue
-	queue []item
+	mu     sync.Mutex // guards the fields below
+	queue  []item
+	closed bool // nobody takes from the queue any more
 }
 
 type item struct {
@@ -27,8 +28,13 @@ type item struct {
 
 func newLane() *lane { return &lane{wake: make(chan struct{}, 1)} }
 
-func (l *lane) put(it item) {
+// put says whether the lane has taken the item.
+func (l *lane) put(it item) bool {
 	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
 	l.queue = append(l.queue, it)
 	first := len(l.queue) == 1
 	l.mu.Unlock()
@@ -38,6 +44,15 @@ func (l *lane) put(it item) {
 		default:
 		}
 	}
+	return true
+}
+
+// close returns what waits; no more is taken.
+func (l *lane) close() []item {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	return l.queue
 }
 
 // take returns all that waits, and keeps spare for what comes next.
@@ -57,7 +72,7 @@ func (a *attempt) workLane(ctx context.Context, l *lane) {
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
-			a.dropAll(l.take(nil))
+			a.dropAll(l.close())
 			return
 		}
 		for items = l.take(items); len(items) > 0; items = l.take(items) {

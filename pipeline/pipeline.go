@@ -102,16 +102,18 @@ var (
 func (p *Pipeline) Run(ctx context.Context) error {
 	p.prepare()
 	retry := p.Limits.RetryMin
+	var err error
 	for first := true; ; first = false {
 		a := newAttempt(p, first)
+		a.inTurn = p.ordered() || errors.Is(err, errCrowded)
 		p.status.begin()
-		err := a.run(ctx)
+		err = a.run(ctx)
 		var stop *stopError
 		switch {
 		case err == nil || errors.Is(err, errEnd):
 			p.status.end(Ended, nil)
 			return nil
-		case errors.Is(err, errLook):
+		case errors.Is(err, errLook), errors.Is(err, errCrowded):
 			continue
 		case errors.As(err, &stop):
 			err = a.persistStops(ctx, stop)
@@ -155,6 +157,12 @@ func (p *Pipeline) prepare() {
 		p.states = p.Store
 	}
 	p.Snapshot.Log = p.Log
+}
+
+// ordered says that the sink wants the rows of all tables in the order of the log.
+func (p *Pipeline) ordered() bool {
+	o, ok := p.Sink.(sink.Ordered)
+	return ok && o.Ordered()
 }
 
 // transient says that starting again may help. A lost position or a fence outweighs it.

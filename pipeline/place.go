@@ -55,7 +55,7 @@ func (a *attempt) announce(ctx context.Context, t *txn) error {
 	if _, ok := a.p.Sink.(sink.Trailing); !ok || t.sink == nil {
 		return nil
 	}
-	if err := a.p.states.announce(ctx, t.save.position, t.save.seq); err != nil {
+	if err := a.p.states.announce(ctx, t.reach.position, t.reach.seq); err != nil {
 		return fmt.Errorf("note where a commit goes to: %w", err)
 	}
 	return nil
@@ -73,19 +73,20 @@ func (s *Store) announce(ctx context.Context, at source.Position, seq uint64) er
 	})
 }
 
-// overtake brings the tables of which the sink had more than the checkpoint to the boundary that is cut at. A table is
-// like the others again when the boundary is past what the sink had. After a failover it may take a while: the new server may
+// overtake brings the tables of which the sink had more than the checkpoint to the boundary that is cut at, or where they
+// are parked. A table is like the others again when the boundary is past what the sink had. After a failover it may take a while: the new server may
 // have logged in another order, so the sink has what it had and all up to the boundary.
 func (a *attempt) overtake() error {
 	for _, t := range a.tables {
 		if t.Ahead == "" {
 			continue
 		}
-		p, err := a.p.Source.Join(t.Ahead, a.at)
+		at := a.reached(t)
+		p, err := a.p.Source.Join(t.Ahead, at)
 		if err != nil {
 			return fmt.Errorf("join the positions of %s: %w", t.Name, err)
 		}
-		if p == a.at {
+		if p == at {
 			p, t.had = "", nil
 		}
 		if p != t.Ahead {

@@ -167,27 +167,31 @@ func copyAnew(t *schema.Table) *schema.Change {
 // them whole is saved; a crash before the end of the copy is saved ends it again.
 func (a *attempt) renewed(ctx context.Context) error {
 	for _, t := range a.sorted() {
-		if !t.Renewing || t.State != Following {
+		if !t.Renewing || t.State != Following || t.parked != nil {
+			continue
+		}
+		s := t.inSink(t.shape, t.Sink)
+		c := &change{Change: &schema.Change{Before: s, After: s, Edits: []schema.Edit{{Kind: schema.EndCopy}}}, to: t.Sink, from: a.here()}
+		if !a.inTurn {
+			a.park(t, c)
 			continue
 		}
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
-		fault.Point("pipeline.before-renewed")
-		s := t.inSink(t.shape, t.Sink)
-		err := a.p.Sink.Evolve(ctx, &schema.Change{Before: s, After: s, Edits: []schema.Edit{{Kind: schema.EndCopy}}})
-		fault.Point("pipeline.after-renewed")
-		stops, rest := tableErrors(err)
-		if rest != nil {
-			return fmt.Errorf("end the new copy of %s: %w", t.Sink, err)
-		}
-		a.giveUpCopy(t)
-		t.dirty = true
-		if len(stops) > 0 {
-			a.stopTable(t, stops[0].Err)
+		if err := a.endChange(t, c, a.makeChange(ctx, t, c)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// endCopy tells the sink that the new copy of a table is whole.
+func (a *attempt) endCopy(ctx context.Context, c *schema.Change) error {
+	fault.Point("pipeline.before-renewed")
+	err := a.p.Sink.Evolve(ctx, c)
+	fault.Point("pipeline.after-renewed")
+	return err
 }
 
 // revives says that tables that have stopped wait to be copied anew.

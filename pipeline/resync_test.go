@@ -172,11 +172,12 @@ func TestResync_Fails(t *testing.T) {
 						t.Fatal(err)
 					}
 					proc := &process{at: n, fate: f}
-					s, err := r.run(t.Context(), proc, r.caughtUp)
+					done := func(s Status) bool { return r.caughtUp(s) && r.equal() == nil } // the end of a copy is told beside the log
+					s, err := r.run(t.Context(), proc, done)
 					reached = proc.ops >= n
 					if errors.Is(err, errDead) {
 						r.sink.Restart()
-						s, err = r.run(t.Context(), live(), r.caughtUp)
+						s, err = r.run(t.Context(), live(), done)
 					}
 					if err := errors.Join(err, r.equal(), accounted(s)); err != nil {
 						t.Fatalf("operation %d, %v: %v", n, proc.names[:min(n, len(proc.names))], err)

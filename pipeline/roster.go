@@ -45,7 +45,7 @@ func (a *attempt) newcomers(ctx context.Context, c *checkpoint) error {
 	for _, t := range a.sorted() {
 		if m, ok := marks[t.Sink]; ok && t.fresh && !a.remade[t.Sink] {
 			t.Epoch = m.Epoch
-			a.stopTable(t, fmt.Errorf("the sink table %s has rows of it from before, up to %s, and what came after is not known: "+
+			a.stopTable(t, a.at, fmt.Errorf("the sink table %s has rows of it from before, up to %s, and what came after is not known: "+
 				"drop the sink table and start again to have the table copied anew", t.Sink, m.Position))
 		}
 	}

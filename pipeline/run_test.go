@@ -552,7 +552,7 @@ func TestRun_AcksBehindTheStore(t *testing.T) {
 		stock(r.src)
 		workload(r.src)
 		proc := &process{}
-		r.tune = func(p *Pipeline) { p.states = ackChecker{p.states, t, r} }
+		r.tune = func(p *Pipeline) { p.states = ackChecker{p.states, t, r, map[source.Position]bool{}} }
 		if _, err := r.run(t.Context(), proc, r.caughtUp); err != nil {
 			t.Fatal(err)
 		}
@@ -564,14 +564,16 @@ func TestRun_AcksBehindTheStore(t *testing.T) {
 
 type ackChecker struct {
 	states
-	t *testing.T
-	r *rig
+	t     *testing.T
+	r     *rig
+	saved map[source.Position]bool // a position is saved again while a table is parked there
 }
 
 func (a ackChecker) save(ctx context.Context, sv *save) error {
-	if sv.position != "" && a.r.src.Acked() == sv.position && sv.epoch != 0 {
+	if sv.position != "" && a.r.src.Acked() == sv.position && sv.epoch != 0 && !a.saved[sv.position] {
 		a.t.Errorf("position %s was acked before it was saved", sv.position)
 	}
+	a.saved[sv.position] = true
 	return a.states.save(ctx, sv)
 }
 

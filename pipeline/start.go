@@ -164,7 +164,7 @@ func (a *attempt) create(ctx context.Context) error {
 			return fmt.Errorf("create %s in the sink: %w", t.Sink, *err)
 		}
 		if len(stops) > 0 {
-			a.stopTable(t, stops[0].Err)
+			a.stopTable(t, a.at, stops[0].Err)
 		}
 	}
 	return nil

@@ -74,7 +74,8 @@ type changeRecord struct {
 	Outcome   string          `json:"outcome,omitempty"` // what became of it, when it was not made as it is
 	At        time.Time       `json:"at"`
 
-	id int64
+	id   int64
+	step uint64 // of the boundary before it, in the attempt that has read it
 }
 
 // A save moves the checkpoint. All of it becomes durable, or nothing.

@@ -50,6 +50,9 @@ type table struct {
 	lane        *lane
 	open        *txn        // the newest transaction that has rows of it
 	dirty       bool        // the record differs from the store's
+	told        bool        // the store's record says that the sink is ahead
+	parked      *parked     // a change of it is being made beside the reader; nil: none
+	past        []form      // what it was before its newest changes, oldest first; those that a checkpoint may need
 	fresh       bool        // nothing of it was ever in the sink or in the store
 	news        []byte      // touched keys that no cut has taken yet
 	had         source.View // transactions whose rows the sink has already; nil: none

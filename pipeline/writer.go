@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/schema"
@@ -22,6 +23,12 @@ const (
 
 // handle does one event. The reader has the turn.
 func (a *attempt) handle(ctx context.Context, ev *source.Event) error {
+	if len(a.parked) > 0 {
+		if err := a.unpark(ctx); err != nil {
+			ev.Rows.Free()
+			return err
+		}
+	}
 	if ev.Schema != nil {
 		if err := a.evolve(ctx, ev.Schema, ev.Txn); err != nil {
 			ev.Rows.Free()
@@ -68,7 +75,7 @@ func (a *attempt) busy() bool {
 // rows hands a batch to the lane of its table.
 func (a *attempt) rows(ctx context.Context, b *row.Batch, id source.TxnID) error {
 	t := a.tableOf(b.Table)
-	if t == nil || t.State == Dropped {
+	if t == nil || t.State == Dropped && t.parked == nil {
 		name := b.Table.Name
 		b.Free()
 		return fmt.Errorf("source sent rows of table %s, which it has not announced", name)
@@ -90,28 +97,54 @@ func (a *attempt) rows(ctx context.Context, b *row.Batch, id source.TxnID) error
 			return nil
 		}
 	}
-	bytes := min(int64(b.Bytes()), a.p.Limits.Bytes)
-	if err := a.budget.Acquire(ctx, bytes); err != nil {
+	if t.parked != nil {
+		return a.rowsLater(ctx, t, b, id)
+	}
+	bytes, err := a.take(ctx, int64(b.Bytes()), a.p.Limits.Bytes)
+	if err != nil {
 		b.Free()
 		return err
 	}
+	return a.stage(ctx, t, b, bytes)
+}
+
+// take takes bytes of rows from the budget, and returns how many it took: rows larger than it have it to themselves.
+func (a *attempt) take(ctx context.Context, bytes, limit int64) (int64, error) {
+	bytes = min(bytes, a.p.Limits.Bytes)
+	if a.waiting > 0 {
+		if err := a.room(ctx, bytes, limit); err != nil {
+			return 0, err
+		}
+	}
+	if err := a.budget.Acquire(ctx, bytes); err != nil {
+		return 0, err
+	}
+	a.p.status.inFlight.Add(bytes)
+	return bytes, nil
+}
+
+// stage puts rows into the open transaction.
+func (a *attempt) stage(ctx context.Context, t *table, b *row.Batch, bytes int64) error {
 	if err := a.begin(ctx); err != nil {
 		b.Free()
-		a.budget.Release(bytes)
+		a.release(bytes)
 		return err
 	}
 	if t.open != a.open {
 		t.open = a.open
 		a.open.tables = append(a.open.tables, t)
 	}
-	a.p.status.inFlight.Add(bytes)
 	a.open.bytes += bytes
 	a.open.writes.Add(1)
 	to := t.sinkShape(b.Table)
 	if t.fitting == nil {
 		b.Table = to
 	}
-	t.lane.put(item{batch: b, bytes: bytes, table: t, txn: a.open, fit: t.fitting})
+	it := item{batch: b, bytes: bytes, table: t, txn: a.open, fit: t.fitting}
+	if !t.lane.put(it) {
+		a.dropAll([]item{it})
+		return a.reading.Err()
+	}
 	return nil
 }
 
@@ -146,8 +179,18 @@ func (a *attempt) copied(c *source.Copied) error {
 	}
 	a.inChunk = false
 	t.tally.superseded.Add(c.Dropped)
+	if t.parked != nil {
+		t.parked.later = append(t.parked.later, arrival{copied: c})
+	} else {
+		a.copiedMore(t, c)
+	}
+	return nil
+}
+
+// copiedMore notes how far the copy of a table is.
+func (a *attempt) copiedMore(t *table, c *source.Copied) {
 	if !t.follows() {
-		return nil
+		return
 	}
 	was := t.State
 	t.Rows, t.Chunks = t.Rows+c.Rows, t.Chunks+c.Chunks
@@ -158,7 +201,6 @@ func (a *attempt) copied(c *source.Copied) error {
 		a.copying--
 		a.p.Log.Info("copied", "pipeline", a.p.Name, "table", t.Name, "rows", t.Rows, "chunks", t.Chunks)
 	}
-	return nil
 }
 
 // stopped takes a table out at the source's word. Whole transactions of it that are staged stay; a part of one does not.
@@ -172,16 +214,17 @@ func (a *attempt) stopped(e *schema.TableError) error {
 		return a.appeared(e)
 	}
 	t := a.tables[e.Table]
-	if t == nil {
+	switch {
+	case t == nil:
 		return a.refuse(e)
-	}
-	if !t.follows() {
-		return nil
-	}
-	if t.open != nil && t.open == a.open && !a.clean() {
+	case t.parked != nil && a.clean():
+		t.parked.later = append(t.parked.later, arrival{stop: e, at: a.at})
+	case !t.follows() && t.parked == nil:
+	case t.parked != nil, t.open != nil && t.open == a.open && !a.clean():
 		return stopOne(t.Name, e.Err)
+	default:
+		a.stopTable(t, a.at, e.Err)
 	}
-	a.stopTable(t, e.Err)
 	return nil
 }
 
@@ -192,20 +235,20 @@ func (a *attempt) appeared(e *schema.TableError) error {
 		t = a.add(tableRecord{Name: e.Table, State: Dropped})
 	}
 	if t.State != Stopped {
-		a.stopTable(t, e.Err)
+		a.stopTable(t, a.at, e.Err)
 	}
 	t.Resync, t.dirty, a.look = true, true, true
 	return nil
 }
 
-// stopTable stops a table that has no half transaction staged. The next cut saves it.
-func (a *attempt) stopTable(t *table, reason error) {
+// stopTable stops a table that has no half transaction staged, and has all up to a boundary. The next cut saves it.
+func (a *attempt) stopTable(t *table, at source.Position, reason error) {
 	if t.State == Copying {
 		a.copying--
 	}
 	a.giveUpCopy(t)
-	t.stop(a.at, reason)
-	a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", t.Name, "position", a.at, "err", reason)
+	t.stop(at, reason)
+	a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", t.Name, "position", at, "err", reason)
 }
 
 // giveUpCopy notes that the new copy of a table, if there is one under way, will not be ended.
@@ -219,12 +262,13 @@ func (a *attempt) giveUpCopy(t *table) {
 // boundary notes that all that has been read is whole, and cuts if it is time.
 func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 	a.at, a.seq = ev.Commit, ev.Seq
+	a.step++
 	a.inTxn, a.inChunk = false, false
 	if ev.Time != 0 {
 		a.time = ev.Time
 	}
-	a.p.status.read(a.time, a.open == nil && !a.busy())
-	if a.look || a.awaited() {
+	a.p.status.read(a.time, a.open == nil && !a.busy() && len(a.parked) == 0)
+	if (a.look || a.awaited()) && len(a.parked) == 0 {
 		if err := a.flush(ctx); err != nil {
 			return err
 		}
@@ -242,18 +286,20 @@ func (a *attempt) boundary(ctx context.Context, ev *source.Event) error {
 		a.moved = false
 		return a.flush(ctx)
 	}
-	if a.open == nil {
-		return nil
-	}
-	if a.full(patience) {
+	if a.open != nil && a.full(patience) {
 		if err := a.settle(ctx); err != nil {
 			return err
 		}
 	}
-	if (a.due || a.full(1)) && !a.busy() {
+	if (a.due && a.wanted() || a.open != nil && a.full(1)) && !a.busy() {
 		a.cut()
 	}
 	return nil
+}
+
+// wanted says that somebody waits for a cut: rows, or a change that comes after a commit.
+func (a *attempt) wanted() bool {
+	return a.open != nil || slices.ContainsFunc(a.parked, func(p *parked) bool { return !p.began })
 }
 
 // full says that the open transaction holds at least so many times the bytes of a commit.
@@ -308,7 +354,7 @@ func (a *attempt) settle(ctx context.Context) error {
 
 // pending says that a cut would save something.
 func (a *attempt) pending() bool {
-	return a.open != nil || a.at != a.saved || a.dirty()
+	return a.open != nil || a.safe().position != a.saved || a.dirty()
 }
 
 func (a *attempt) dirty() bool {
@@ -321,7 +367,7 @@ func (a *attempt) dirty() bool {
 }
 
 // cut ends the open transaction at the boundary and has it committed beside the reader. It is called when what was read
-// ends there and no commit is under way (invariants I2, I4).
+// ends there and no commit is under way (invariants I2, I4). The checkpoint stays where rows of a parked table wait.
 func (a *attempt) cut() {
 	t := a.open
 	if t == nil {
@@ -330,32 +376,46 @@ func (a *attempt) cut() {
 		a.due = false
 	}
 	a.open, a.running = nil, t
-	t.from, t.done = a.saved, make(chan struct{})
-	t.save = save{position: a.at, seq: a.seq, time: a.time, gone: a.gone}
+	at := a.safe()
+	t.from, t.reach, t.done = a.saved, a.here(), make(chan struct{})
+	t.save = save{position: at.position, seq: at.seq, time: at.time, gone: a.gone}
 	a.gone = nil
 	if err := a.overtake(); err != nil {
 		a.fail(err)
 	}
 	a.mark(t)
 	for _, tb := range a.tables {
-		if tb.dirty {
-			tb.dirty, tb.known = false, tb.Name
-			r := tb.tableRecord
-			t.save.tables = append(t.save.tables, &r)
-			if len(tb.news) > 0 {
-				t.save.touched = append(t.save.touched, touchedRecord{tb.Name, tb.news})
-				tb.news = nil
-			}
+		behind := len(tb.past) > 0 || tb.told && len(a.parked) == 0 && tb.had == nil // the store's record, perhaps
+		if tb.dirty || behind {
+			a.record(t, tb, at)
 		}
 	}
-	covered, err := a.passed()
+	covered, err := a.passed(at)
 	if err != nil {
 		a.fail(err)
 	}
 	t.save.covered = covered
-	a.saved, a.lastCut = a.at, time.Now()
+	a.saved, a.lastCut = at.position, time.Now()
 	go a.commit(t) // finish waits for it
+	a.startChanges()
 	a.poke()
+}
+
+// record has a cut save the record of a table, unless the table is created past the checkpoint.
+func (a *attempt) record(t *txn, tb *table, at point) {
+	r, known := a.stateAt(tb, at)
+	if tb.Epoch == t.save.epoch && t.sink != nil {
+		t.states = append(t.states, r)
+	}
+	if !known {
+		return
+	}
+	tb.dirty, tb.known, tb.told = false, tb.Name, r.Ahead != ""
+	t.save.tables = append(t.save.tables, r)
+	if len(tb.news) > 0 {
+		t.save.touched = append(t.save.touched, touchedRecord{tb.Name, tb.news})
+		tb.news = nil
+	}
 }
 
 // mark gives the tables of a transaction their epoch.
@@ -381,11 +441,8 @@ type resumption struct {
 // marks are what the sink stores with the rows of t.
 func (a *attempt) marks(t *txn) map[schema.Name]sink.Mark {
 	marks := make(map[schema.Name]sink.Mark, len(t.tables))
-	for _, r := range t.save.tables {
-		if r.Epoch != t.save.epoch {
-			continue
-		}
-		at := r.Ahead // a chunk of a table may come before its log rows are past what the sink has
+	for _, r := range t.states {
+		at := r.Ahead
 		if at == "" {
 			at = t.save.position
 		}
@@ -393,7 +450,7 @@ func (a *attempt) marks(t *txn) map[schema.Name]sink.Mark {
 		if err != nil {
 			panic("pipeline: resumption does not marshal: " + err.Error())
 		}
-		marks[r.Sink] = sink.Mark{Run: a.number, Epoch: t.save.epoch, Position: string(t.save.position), State: state}
+		marks[r.Sink] = sink.Mark{Run: a.number, Epoch: t.save.epoch, Position: string(at), State: state}
 	}
 	return marks
 }
@@ -409,18 +466,24 @@ func (a *attempt) pace(ctx context.Context) {
 		case <-timer.C:
 		case <-a.wake:
 		}
-		timer.Reset(a.tick())
+		timer.Reset(a.tick(ctx))
 	}
 }
 
 // tick cuts if it is time, and returns when to look again.
-func (a *attempt) tick() time.Duration {
+func (a *attempt) tick(ctx context.Context) time.Duration {
 	a.turn.take()
 	defer a.turn.give()
 	interval := a.p.Limits.Interval
+	if err := a.unpark(ctx); err != nil {
+		if ctx.Err() == nil {
+			a.fail(err)
+		}
+		return interval
+	}
 	over := time.Since(a.lastCut) >= interval
 	a.due = a.due || over
-	if a.clean() && !a.busy() && (a.due && a.open != nil || over && a.pending()) {
+	if a.clean() && !a.busy() && (a.due && a.wanted() || over && a.pending()) {
 		a.cut()
 	}
 	if left := interval - time.Since(a.lastCut); left > 0 {

@@ -67,6 +67,13 @@ type Trailing interface {
 	MarksTrail()
 }
 
+// An Ordered is a Sink that may want the rows of all tables in the order of the log: it tells its readers of the
+// transactions that they belong to. For others a table whose schema changes may fall behind the rest for a while.
+type Ordered interface {
+	// Ordered says that it wants that.
+	Ordered() bool
+}
+
 // A Txn is a sink's unit of work. It holds whole source transactions (invariant I4), and one version of each table
 // (invariant I5).
 type Txn interface {

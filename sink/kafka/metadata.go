@@ -115,3 +115,7 @@ func (s *Sink) Beat(ctx context.Context, _ string, _ int64) error {
 	s.mu.Unlock()
 	return nil
 }
+
+// Ordered implements sink.Ordered: the record that ends a transaction says how many rows of each table it has, so no table's
+// rows may come later.
+func (s *Sink) Ordered() bool { return s.cfg.Transactions }

@@ -61,8 +61,9 @@ type Sink struct {
 }
 
 var (
-	_ sink.Sink  = (*Sink)(nil)
-	_ sink.Heart = (*Sink)(nil)
+	_ sink.Sink    = (*Sink)(nil)
+	_ sink.Heart   = (*Sink)(nil)
+	_ sink.Ordered = (*Sink)(nil)
 )
 
 // Open makes the sink. pipeline is the name under which the tables' Marks are kept; it must stay the same. It does not

@@ -14,7 +14,7 @@ import (
 )
 
 // ErrBroken marks errors of Memory for a caller that broke the contract of package sink: a key inserted twice, an epoch
-// used again, two commits at once. No correct engine ever sees one.
+// used again, two commits at once, a schema change beside rows of its table. No correct engine ever sees one.
 var ErrBroken = errors.New("broken contract")
 
 // When says on which side of its effect an operation fails.
@@ -36,6 +36,7 @@ type Memory struct {
 	when       When
 	failed     bool
 	committing bool
+	open       map[*memoryTxn]bool
 	operations int
 	commits    int
 }
@@ -61,7 +62,9 @@ type memoryRow []string
 var _ sink.Sink = (*Memory)(nil)
 
 // NewMemory returns an empty sink.
-func NewMemory() *Memory { return &Memory{tables: map[schema.Name]*memoryTable{}} }
+func NewMemory() *Memory {
+	return &Memory{tables: map[schema.Name]*memoryTable{}, open: map[*memoryTxn]bool{}}
+}
 
 // Fail makes the n-th operation from now (1: the next) fail once, with sink.ErrTransient. Operations are the calls of
 // Marks, Evolve, Begin and Write, the start of each Commit, and within it the commit of each table.
@@ -92,11 +95,12 @@ func (m *Memory) Commits() int {
 	return m.commits
 }
 
-// Restart forgets what a process held: the commit that was under way when it died.
+// Restart forgets what a process held: its transactions, and the commit that was under way when it died.
 func (m *Memory) Restart() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.committing = false
+	clear(m.open)
 }
 
 // Rows returns the committed rows of a table, each as Text spells its columns, in the order of their keys. The table
@@ -161,6 +165,7 @@ func (m *Memory) Start(_ context.Context, run uint64) error {
 			return fmt.Errorf("start run %d after run %d: %w", run, m.run, sink.ErrFenced)
 		}
 		m.run = run
+		clear(m.open)
 		return nil
 	})
 }
@@ -185,6 +190,11 @@ func (m *Memory) Marks(_ context.Context, tables []schema.Name) (map[schema.Name
 func (m *Memory) Evolve(_ context.Context, c *schema.Change) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	for x := range m.open {
+		if len(x.staged[c.Name()]) > 0 {
+			return fmt.Errorf("%w: change of %s while a transaction has rows of it", ErrBroken, c.Name())
+		}
+	}
 	return m.operate(func() error { return m.evolve(c) })
 }
 
@@ -266,7 +276,8 @@ func (m *Memory) Begin(context.Context) (sink.Txn, error) {
 	defer m.mu.Unlock()
 	var txn sink.Txn
 	err := m.operate(func() error {
-		txn = &memoryTxn{m: m, staged: map[schema.Name][]stagedRow{}, failed: map[schema.Name]error{}}
+		x := &memoryTxn{m: m, staged: map[schema.Name][]stagedRow{}, failed: map[schema.Name]error{}}
+		m.open[x], txn = true, x
 		return nil
 	})
 	return txn, err
@@ -374,6 +385,7 @@ func (x *memoryTxn) Commit(_ context.Context, marks map[schema.Name]sink.Mark) e
 		}
 	}
 	x.over = true
+	delete(m.open, x)
 	return errors.Join(errs...)
 }
 
@@ -436,5 +448,6 @@ func (x *memoryTxn) Abort() error {
 	x.m.mu.Lock()
 	defer x.m.mu.Unlock()
 	x.over, x.staged = true, nil
+	delete(x.m.open, x)
 	return nil
 }
