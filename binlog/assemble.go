@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -49,6 +48,9 @@ type assembler struct {
 	beat     int64  // when the server last said that it had nothing newer, microseconds; 0: rows came since
 	unplaced bool   // the server was told GTIDs only, and has not yet said where in its log that is
 	even     uint64 // Seq from which on no transaction is behind the position that is among its GTIDs
+
+	self  [16]byte // the server's UUID
+	mixed []*table // changed by this server's own transactions while the position is ragged
 }
 
 // A table is one captured table.
@@ -327,6 +329,7 @@ func (a *assembler) begin(t *table) {
 	t.batch.Origin = a.txn.origin
 	a.txn.items = append(a.txn.items, source.Event{Rows: t.batch, Txn: a.txn.id()})
 	a.txn.open = append(a.txn.open, t)
+	a.own(t)
 }
 
 // ahead delivers what a large transaction has so far, so that it needs no memory.
@@ -429,53 +432,6 @@ func (a *assembler) discard() bool {
 	t.items = kept[:0]
 	a.reset()
 	return true
-}
-
-// heartbeat takes an idle server's sign of life. While the log changes from a file to the next, which may take a while, the
-// rotate event at the end of the old file is sent already, and heartbeats still speak of that end: it is no place in the next.
-func (a *assembler) heartbeat(e *event) {
-	a.beat = time.Now().UnixMicro() // the server has nothing newer: a reader lags no more than this
-	if heartbeatFile(e) != a.pos.File {
-		return
-	}
-	a.unplaced = a.unplaced && a.txn.phase != idle
-	a.progress(e.stop)
-}
-
-// progress moves the boundary without a transaction.
-func (a *assembler) progress(offset uint64) {
-	if a.txn.phase == idle && !a.unplaced {
-		a.pos.Offset, a.moved = max(a.pos.Offset, offset), true
-	}
-}
-
-// rotate goes on to another file.
-func (a *assembler) rotate(e *event) error {
-	if len(e.body) <= 8 {
-		return a.fatal(e, errShort.Error())
-	}
-	if err := a.interrupted(); err != nil {
-		return err
-	}
-	file := string(e.body[8:])
-	if _, err := FileNumber(file); err != nil {
-		return a.fatal(e, err.Error())
-	}
-	next := Position{Shift: a.pos.Shift, File: file, Offset: u64(e.body)}
-	if a.pos.File != "" && next.Seq() < a.pos.Seq() {
-		return fmt.Errorf("%w: the server goes back from %s:%d to %s:%d", source.ErrPositionLost, a.pos.File, a.pos.Offset, file, next.Offset)
-	}
-	a.pos.File, a.pos.Offset, a.moved = file, next.Offset, !a.unplaced
-	clear(a.ids)
-	return nil
-}
-
-// interrupted says that a file has ended: a transaction that has not ended with it never will.
-func (a *assembler) interrupted() error {
-	if a.txn.phase != idle && !a.discard() {
-		return fmt.Errorf("%w: the log file %s ends inside a transaction of which rows are delivered", source.ErrTransient, a.pos.File)
-	}
-	return nil
 }
 
 // stop ends the capture of a table, with its rows of the current transaction.

@@ -1,7 +1,9 @@
 package binlog
 
 import (
+	"errors"
 	"math"
+	"slices"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 )
@@ -16,10 +18,37 @@ import (
 func (a *assembler) unplace() {
 	a.pos.File, a.pos.Offset, a.unplaced = "", 0, true
 	a.pos.Ragged, a.even = true, math.MaxUint64
+	a.self, _ = parseUUID(a.facts.id) // MariaDB's servers have none
 	if end := a.facts.end; end.File != "" {
 		end.Shift = a.pos.Shift
 		a.even = end.Seq()
 	}
+}
+
+// errMixed: a later value of the rows may be in the sink already, and this server's own one would come behind it.
+var errMixed = errors.New("transactions that only this server has, from when it was a replica, changed the table before others did " +
+	"that were read of another server: which values are the newest is not told: resync the table")
+
+// own notes that the server itself changed a table, in a log that may have transactions behind that were read already.
+func (a *assembler) own(t *table) {
+	if a.pos.Ragged && a.facts.named && a.txn.origin.Server == a.self && !slices.Contains(a.mixed, t) {
+		a.mixed = append(a.mixed, t)
+	}
+}
+
+// skipped takes notice of transactions that the server has left out, up to an offset, because they were read of another
+// server. A replica carries them out in the order of their server, but that is not so for what was written to the replica.
+func (a *assembler) skipped(offset uint64) {
+	if len(a.mixed) == 0 || a.unplaced || offset <= a.pos.Offset {
+		return
+	}
+	for _, t := range a.mixed {
+		if a.find(t.shape.Name) == t {
+			a.stop(t, a.pos.Offset, errMixed)
+		}
+	}
+	a.mixed = nil
+	a.deliver()
 }
 
 // previousGTIDs takes what stands at the beginning of a file: the GTIDs of all files before it. They are learned from there

@@ -310,6 +310,9 @@ func (s *applied) move(t *table, after *schema.Table, edits []schema.Edit) {
 
 func (s *applied) emit(before, after *schema.Table, edits []schema.Edit) {
 	s.a.txn.schema = true
+	if after != nil {
+		s.a.own(s.a.tables[after.Name])
+	}
 	s.a.txn.items = append(s.a.txn.items, source.Event{Txn: s.a.txn.id(), Schema: &schema.Change{
 		Before: before, After: after, Edits: edits, Statement: s.text, Origin: s.a.txn.origin, Time: s.a.txn.time,
 	}})

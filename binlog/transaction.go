@@ -27,6 +27,7 @@ func (a *assembler) start(e *event) error {
 	if a.txn.phase != idle {
 		return a.fatal(e, "a transaction begins inside another one")
 	}
+	a.skipped(e.start)
 	if a.unplaced {
 		a.pos.Offset, a.unplaced = e.start, false
 	}
