@@ -293,13 +293,13 @@ func (s *applied) move(t *table, after *schema.Table, edits []schema.Edit) {
 	t.batch = nil
 	s.a.epoch++
 	if !s.a.match(after.Name) {
-		s.a.stopped(before.Name, s.at, fmt.Errorf("it was renamed to %s, which the configured tables do not match (statement: %s)", after.Name, s.quote()))
+		s.a.stopped(before.Name, s.at, fmt.Errorf("%w: it was renamed to %s, which is not captured (statement: %s)", source.ErrLeft, after.Name, s.quote()))
 		return
 	}
 	if other := s.a.tables[after.Name]; other != nil && !other.stopped {
 		// The caller found it at the server, where this statement has been carried out: they are one table, and which of
 		// its rows are known under which name is not told here.
-		s.a.stopped(before.Name, s.at, fmt.Errorf("it was renamed to %s, which is captured already (statement: %s)", after.Name, s.quote()))
+		s.a.stopped(before.Name, s.at, fmt.Errorf("%w: it was renamed to %s, which is captured already (statement: %s)", source.ErrLeft, after.Name, s.quote()))
 		s.a.stop(other, s.at, fmt.Errorf("%w (statement: %s)", source.ErrAppeared, s.quote()))
 		return
 	}

@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/schema"
+	"github.com/cdcsync/cdcsync/source"
 	"github.com/cdcsync/cdcsync/source/sourcetest"
 )
 
@@ -101,4 +103,46 @@ func TestRun_StoppedRenamed(t *testing.T) {
 			t.Errorf("got %+v, want it copied", got)
 		}
 	})
+}
+
+// TestRun_NameLeft renames a table out of what is captured, and has others take the name: a new one, one that was captured
+// under another name, and the same one again. Each is copied, before or after a restart.
+func TestRun_NameLeft(t *testing.T) {
+	a, b, out := named("a"), named("b"), named("_out")
+	anew := func(s *sourcetest.Source, n schema.Name) {
+		s.Create(simple(n.Table))
+		s.Begin().Insert(n, "1", "new").Commit()
+	}
+	for name, takes := range map[string]func(*sourcetest.Source){
+		"new":      func(s *sourcetest.Source) { anew(s, a) },
+		"captured": func(s *sourcetest.Source) { s.Rename(b, a); s.Begin().Insert(a, "60", "60", "after").Commit() },
+		"two":      func(s *sourcetest.Source) { s.Rename(b, a); anew(s, b) },
+		"same":     func(s *sourcetest.Source) { s.Rename(out, a); s.Begin().Insert(a, "60", "after").Commit() },
+		"swap":     func(s *sourcetest.Source) { s.Create(simple("_x")); s.Rename(named("_x"), a, b, named("_y")) },
+	} {
+		for _, restart := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", restart ", restart), func(t *testing.T) {
+				in(t, func(t *testing.T) {
+					r := newRig(t)
+					r.tune = func(p *Pipeline) { p.Match = func(n schema.Name) bool { return n.Table[0] != '_' } }
+					stock(r.src)
+					if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+						t.Fatal(err)
+					}
+					r.src.Script(func(s *sourcetest.Source) { s.Rename(a, out) })
+					if restart {
+						s, err := r.run(t.Context(), live(), r.caughtUp)
+						if got := tableOf(t, s, a); err != nil || got.State != Stopped || !strings.Contains(got.Reason, source.ErrLeft.Error()) {
+							t.Fatalf("%v, got %+v, want it stopped", err, got)
+						}
+					}
+					r.src.Script(takes)
+					s, err := r.run(t.Context(), live(), r.caughtUp)
+					if err := errors.Join(err, r.equal(out, named("_y"))); err != nil || tableOf(t, s, a).State != Following {
+						t.Errorf("%v, got %+v", err, s.Tables)
+					}
+				})
+			})
+		}
+	}
 }

@@ -176,30 +176,44 @@ func (a *attempt) route(n schema.Name, t *table) (schema.Name, error) {
 	return to, nil
 }
 
-// movedAway takes the new name of a stopped table for that of a table which was not captured, as the next start would.
+// movedAway takes the new name of a stopped table for that of a table which was not captured, as the next start would, and
+// a table that is made under a name which was left for the next one of that name.
 func (a *attempt) movedAway(t *table, c *schema.Change) error {
-	if c.Before == nil || c.After == nil || c.After.Name == t.Name {
+	switch {
+	case c.After == nil, c.Before == nil && !t.left(), c.Before != nil && c.After.Name == t.Name:
 		return nil
 	}
-	if other := a.tables[c.After.Name]; other != nil && other.State != Dropped {
+	if other := a.tables[c.After.Name]; other != nil && other.State != Dropped && !other.left() {
 		return nil
 	}
 	return a.appeared(&schema.TableError{Table: c.After.Name, Err: source.ErrAppeared})
 }
 
 // nowhere notes that a table, if there is one, cannot be what a change makes of it. Where it gets another name, it is no
-// more under its old one, either: another table may take that, which has nothing of what the sink has there.
+// more under its old one, either: another table may take that, which has nothing of what the sink has there. A name that
+// was left is its own again: there it is copied.
 func (a *attempt) nowhere(t *table, c *schema.Change, at source.Position, why error) error {
-	if t != nil {
-		if t.State == Copying { // the source is to stop reading it, too
-			return stopOne(t.Name, why)
-		}
-		a.stopTable(t, at, why)
-	}
 	if t != nil && t.Name == c.Name() {
-		return nil
+		return a.quit(t, at, why)
+	}
+	if t != nil {
+		if err := a.quit(t, at, fmt.Errorf("%w: %w", source.ErrLeft, why)); err != nil {
+			return err
+		}
+	}
+	if other := a.tables[c.Name()]; other != nil && other.left() {
+		return a.appeared(&schema.TableError{Table: c.Name(), Err: source.ErrAppeared})
 	}
 	return a.refuse(&schema.TableError{Table: c.Name(), Err: why})
+}
+
+// quit stops a table, and its copy.
+func (a *attempt) quit(t *table, at source.Position, why error) error {
+	if t.State == Copying { // the source is to stop reading it, too
+		return stopOne(t.Name, why)
+	}
+	a.stopTable(t, at, why)
+	return nil
 }
 
 // refuse notes a table that cannot be captured, with the reason.

@@ -288,7 +288,7 @@ func (a *attempt) openStream(ctx context.Context) error {
 		if t.follows() {
 			tables = append(tables, t.snapshotTable())
 		}
-		if t.State == Stopped {
+		if t.State == Stopped && !t.left() {
 			stopped[t.Name] = true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -249,7 +250,9 @@ func (r *rig) caughtUp(s Status) bool {
 	if !r.src.Done() || s.Position != r.src.Head() {
 		return false
 	}
-	return !slices.ContainsFunc(s.Tables, func(t TableStatus) bool { return t.State == Copying })
+	return !slices.ContainsFunc(s.Tables, func(t TableStatus) bool {
+		return t.State == Copying || t.State == Stopped && strings.Contains(t.Reason, source.ErrAppeared.Error())
+	})
 }
 
 // equal says in what the sink differs from the source; except are tables to pass over.

@@ -51,6 +51,7 @@ type tableRecord struct {
 	Rows     int64           `json:"rows,omitempty"`  // copied by the snapshot
 	Chunks   int64           `json:"chunks,omitempty"`
 	Resync   bool            `json:"resync,omitempty"`   // the next start is to copy it anew
+	Left     bool            `json:"left,omitempty"`     // it has stopped because its table was renamed: the next one of this name is copied
 	View     *view           `json:"view,omitempty"`     // how the sink's table differs from the source's; nil: it does not
 	Kept     bool            `json:"kept,omitempty"`     // it was dropped at the source, and the sink was not told
 	Renewing bool            `json:"renewing,omitempty"` // it is being copied anew, or was, and the sink does not know yet that it is whole

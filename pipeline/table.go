@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -102,9 +103,12 @@ func renamed(shape *schema.Table, to schema.Name) *schema.Table {
 // follows says that the table has a shape, and changes to expect.
 func (t *table) follows() bool { return t.State == Copying || t.State == Following }
 
+// left says that no table of its name is captured, and the next one is to be.
+func (t *table) left() bool { return t.State == Stopped && (t.Left || t.Resync) }
+
 // stop ends the capture of the table at a position.
 func (t *table) stop(at source.Position, reason error) {
-	t.State, t.Reason, t.Position = Stopped, reason.Error(), at
+	t.State, t.Reason, t.Position, t.Left = Stopped, reason.Error(), at, errors.Is(reason, source.ErrLeft)
 	t.dirty = true
 	t.tally.set(&t.tableRecord)
 }

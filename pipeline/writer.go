@@ -231,7 +231,7 @@ func (a *attempt) appeared(e *schema.TableError) error {
 	if t == nil {
 		t = a.add(tableRecord{Name: e.Table, State: Dropped})
 	}
-	if t.State != Stopped {
+	if t.State != Stopped || t.Left {
 		a.stopTable(t, a.at, e.Err)
 	}
 	t.Resync, t.dirty, a.look = true, true, true

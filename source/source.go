@@ -24,6 +24,8 @@ var (
 	// ErrAppeared: a table that was not captured has been given a name that is, so its rows are not known: it is to be copied.
 	// Streams stop the name with it.
 	ErrAppeared = errors.New("a table that was not captured has taken this name")
+	// ErrLeft: a captured table bears its name no more. The table that takes it is another one. Streams stop the name with it.
+	ErrLeft = errors.New("the table has left this name")
 	// ErrAltered: a table that is not captured, and whose name is one that would be, has changed its shape. Streams say so in
 	// the way they say that a table stops.
 	ErrAltered = errors.New("a table that is not captured has another shape")

@@ -106,6 +106,9 @@ func (st *stream) events(x txn) error {
 		if st.appears(d) {
 			e := &schema.TableError{Table: d.after, Err: source.ErrAppeared}
 			st.out = append(st.out, source.Event{Stopped: e, Txn: id})
+		} else if st.leaves(d) {
+			delete(st.shapes, d.before)
+			st.out = append(st.out, source.Event{Stopped: &schema.TableError{Table: d.before, Err: source.ErrLeft}, Txn: id})
 		} else if st.alters(d) {
 			e := &schema.TableError{Table: d.after, Err: source.ErrAltered}
 			st.out = append(st.out, source.Event{Stopped: e, Txn: id})
@@ -161,6 +164,11 @@ func (st *stream) stop(e *schema.TableError) {
 // appears says that a table which is not captured takes a name that is.
 func (st *stream) appears(d ddl) bool {
 	return d.before != (schema.Name{}) && d.after != (schema.Name{}) && d.before != d.after && !st.match(d.before) && st.match(d.after)
+}
+
+// leaves says that a captured table takes a name that is not.
+func (st *stream) leaves(d ddl) bool {
+	return d.before != d.after && d.after != (schema.Name{}) && st.shapes[d.before] != nil && !st.match(d.after)
 }
 
 // alters says that a table which is not captured, and whose name is one that would be, has another shape.
