@@ -33,25 +33,6 @@ func (c *chaos) settle() {
 	c.flowing()
 }
 
-// excusable are the reasons for which the program may stop a table in such a run: one that bore its name before was renamed
-// out of what is captured, or it took a name that such a one had left.
-var excusable = regexp.MustCompile(`it was renamed to|it would be written to the sink table`)
-
-// mend has tables copied anew if all of them have stopped for a reason that the program may have, and nothing else is left
-// to wait for.
-func (c *chaos) mend(tables []string, stopped map[string]string) {
-	for _, name := range tables {
-		if !excusable.MatchString(stopped[name]) {
-			return
-		}
-	}
-	c.t.Logf("%v are copied anew: %v", tables, stopped)
-	c.end()
-	c.p.Resync(c.t, tables...)
-	c.tally.did("resyncs of stopped tables", int64(len(tables)))
-	c.start()
-}
-
 // calm is the end of all faults: the program that runs then has none before it.
 func (c *chaos) calm() {
 	c.alive(0)
@@ -82,7 +63,6 @@ func (c *chaos) compare(timeout time.Duration, tables ...string) {
 			c.t.Fatalf("not equal, and no progress for %v:\n%s\n%s", timeout, strings.Join(u.problems, "\n"), c.state())
 		}
 		c.alive(300*time.Millisecond + 2*time.Since(look)) // most of the time is the copy's
-		c.mend(tables, c.stopped(at))
 	}
 	if err := judge.Close(); err != nil {
 		c.t.Errorf("verify: %v", err)
