@@ -35,7 +35,7 @@ func faults() []fault {
 // round lets faults happen for a time, beside writers and schema changes.
 func (c *chaos) round(seed uint64, length time.Duration) {
 	c.load.Start()
-	c.racer.start(seed)
+	c.racer.start(seed, c.shaping)
 	if c.d == nil {
 		c.start()
 	}

@@ -80,15 +80,17 @@ func migrations() []act {
 	}
 }
 
-// start lets two sessions change shapes, and two write, until stop.
-func (g *racer) start(seed uint64) {
+// start lets two sessions change shapes, if they are to, and two write, until stop.
+func (g *racer) start(seed uint64, shaping bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
 	session := func(n uint64, f func(ctx context.Context, r *rand.Rand)) {
 		g.wait.Go(func() { f(ctx, rand.New(rand.NewPCG(seed, n))) })
 	}
-	session(1, func(ctx context.Context, r *rand.Rand) { g.race(ctx, r, shapings(), 600*time.Millisecond) })
-	session(2, func(ctx context.Context, r *rand.Rand) { g.race(ctx, r, migrations(), 900*time.Millisecond) })
+	if shaping {
+		session(1, func(ctx context.Context, r *rand.Rand) { g.race(ctx, r, shapings(), 600*time.Millisecond) })
+		session(2, func(ctx context.Context, r *rand.Rand) { g.race(ctx, r, migrations(), 900*time.Millisecond) })
+	}
 	session(3, g.write)
 	session(4, g.write)
 }
