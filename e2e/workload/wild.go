@@ -46,6 +46,8 @@ type oddity struct {
 	name string
 	do   func(w *writer, ctx context.Context, on *sql.Conn) error
 	can  func(s *servers.Server) bool // nil: every server
+	// partly says that the log has only some columns of the rows of before.
+	partly bool
 }
 
 func oddities() []oddity {
@@ -56,22 +58,24 @@ func oddities() []oddity {
 	}
 	mariaDB := func(s *servers.Server) bool { return s.Flavour == servers.FlavourMariaDB }
 	return []oddity{
-		{"XA in two phases", (*writer).twoPhases, twoPhaseServer},
-		{"XA in one phase", (*writer).onePhase, nil},
-		{"minimal images", (*writer).minimal, nil},
-		{"compressed transactions", (*writer).compressed, mysqlFrom("8.0", "9.7")},
-		{"compression of rows switched", (*writer).compression, mariaDB},
-		{"LOAD DATA", (*writer).loadData, nil},
-		{"INSERT ... SELECT", (*writer).insertSelect, nil},
-		{"large transactions", (*writer).large, nil},
-		{"log rotations", (*writer).rotate, nil},
-		{"partial JSON", (*writer).partialJSON, mysqlFrom("8.0.15", "8.0", "9.7")},
+		{name: "XA in two phases", do: (*writer).twoPhases, can: twoPhaseServer},
+		{name: "XA in one phase", do: (*writer).onePhase},
+		{name: "minimal images", do: (*writer).minimal, partly: true},
+		{name: "compressed transactions", do: (*writer).compressed, can: mysqlFrom("8.0", "9.7")},
+		{name: "compression of rows switched", do: (*writer).compression, can: mariaDB},
+		{name: "LOAD DATA", do: (*writer).loadData},
+		{name: "INSERT ... SELECT", do: (*writer).insertSelect},
+		{name: "large transactions", do: (*writer).large},
+		{name: "log rotations", do: (*writer).rotate},
+		{name: "partial JSON", do: (*writer).partialJSON, can: mysqlFrom("8.0.15", "8.0", "9.7")},
 	}
 }
 
 // wild does one of the oddities that the server can, in a session of its own, which ends with it.
 func (w *writer) wild(ctx context.Context) error {
-	all := slices.DeleteFunc(oddities(), func(o oddity) bool { return o.can != nil && !o.can(w.load.server) })
+	all := slices.DeleteFunc(oddities(), func(o oddity) bool {
+		return o.can != nil && !o.can(w.load.server) || w.load.config.Whole && o.partly
+	})
 	o := all[w.r.IntN(len(all))]
 	conn, err := w.load.pool.Conn(ctx)
 	if err != nil {

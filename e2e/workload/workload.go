@@ -30,6 +30,7 @@ type Config struct {
 	Rows    int           // rows that each table has before the writers start; 0: 500
 	DDL     time.Duration // pause between schema changes; 0: no schema changes
 	Wild    bool          // also what few applications do, see wild.go; some of it sets global variables: for private servers
+	Whole   bool          // the log has whole rows, also those of before
 	Gates   *Gates        // nil: a test that kills the server need not wait for anything
 }
 
