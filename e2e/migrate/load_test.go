@@ -90,6 +90,13 @@ func statement(table string, r *rand.Rand) string {
 	}
 }
 
+// more waits until the writers have carried out some more statements.
+func (l *load) more(t *testing.T) {
+	t.Helper()
+	want := l.written.Load() + 300
+	e2e.Until(t, patience, "more is written", func() bool { return l.written.Load() >= want })
+}
+
 // stop ends the writers, and says how many statements they have carried out.
 func (l *load) stop() int64 {
 	l.cancel()

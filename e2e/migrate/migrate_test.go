@@ -50,6 +50,7 @@ func TestMigrate(t *testing.T) {
 			load := m.write(t)
 			tools := m.start(t)
 			m.pending(t, len(tools))
+			load.more(t)
 			d.Kill(t)
 			for _, tool := range tools {
 				tool.release(t)
@@ -77,7 +78,9 @@ func TestMigrate_Copying(t *testing.T) {
 		t.Fatalf("the program has not registered its tables, and died of it as it should:\n%s", m.pipe.Log(40))
 	}
 	load := m.write(t)
-	for _, tool := range m.start(t) {
+	tools := m.start(t)
+	load.more(t)
+	for _, tool := range tools {
 		tool.release(t)
 		tool.wait(t)
 	}
@@ -93,7 +96,9 @@ func TestMigrate_Off(t *testing.T) {
 	d := m.pipe.Run(t)
 	m.pipe.Equal(t, patience, m.tables...)
 	load := m.write(t)
-	for _, tool := range m.start(t) {
+	tools := m.start(t)
+	load.more(t)
+	for _, tool := range tools {
 		tool.release(t)
 		tool.wait(t)
 	}
@@ -185,6 +190,7 @@ func (m *migrating) logs(t *testing.T, what string, times int) {
 // finish stops the load, compares, ends the program in an orderly way, and compares again.
 func (m *migrating) finish(t *testing.T, d *e2e.Daemon, load *load) {
 	t.Helper()
+	load.more(t)
 	t.Logf("%d statements were written", load.stop())
 	m.pipe.Equal(t, patience, m.tables...)
 	if code := d.Terminate(t); code != 0 {

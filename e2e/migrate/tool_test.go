@@ -37,7 +37,8 @@ func ghOst(t *testing.T, s *servers.Server, db, table, alter string) *tool {
 func ptOsc(t *testing.T, s *servers.Server, db, table, alter string) *tool {
 	t.Helper()
 	wait := flag(t, servers.Folder(t, "pt-osc"))
-	return run(t, "pt-osc", wait, "--alter="+alter, "--no-check-alter", "--recursion-method=none", "--chunk-size=200", "--max-load=Threads_running=1000", "--critical-load=Threads_running=1000", "--pause-file="+wait,
+	return run(t, "pt-osc", wait, "--alter="+alter, "--no-check-alter", "--recursion-method=none", "--chunk-size=200", "--max-load=Threads_running=1000", "--critical-load=Threads_running=1000",
+		"--plugin="+toolPath(t, "pt-osc-wait.pm"),
 		"--tries=create_triggers:1000:0.1,drop_triggers:1000:0.1,copy_rows:1000:0.1,swap_tables:1000:0.1,update_foreign_keys:10:1", "--execute",
 		fmt.Sprintf("h=%s,P=%d,u=%s,D=%s,t=%s", s.Host, s.Port, s.User, db, table))
 }
@@ -47,20 +48,28 @@ func run(t *testing.T, name, flag string, args ...string) *tool {
 	if testing.Short() {
 		t.Skip("needs the tools and real servers: not with -short")
 	}
-	script, err := filepath.Abs("../tools/" + name + ".sh")
-	if err != nil {
-		t.Fatal(err)
-	}
+	script := toolPath(t, name+".sh")
 	if out, err := exec.CommandContext(t.Context(), script, "install").CombinedOutput(); err != nil {
 		t.Fatalf("install %s: %v: %s", name, err, out)
 	}
 	x := &tool{name: name, flag: flag, cmd: exec.CommandContext(t.Context(), script, append([]string{"run"}, args...)...), done: make(chan error, 1)}
 	x.cmd.Stdout, x.cmd.Stderr = &x.said, &x.said
+	x.cmd.Env = append(os.Environ(), "PT_OSC_WAIT="+flag)
 	if err := x.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() { x.done <- x.cmd.Wait() }() // ends with the program, which ends with the test
 	return x
+}
+
+// toolPath is where a tool is.
+func toolPath(t *testing.T, name string) string {
+	t.Helper()
+	p, err := filepath.Abs("../tools/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // release lets the tool come to its end.
