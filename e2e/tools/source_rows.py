@@ -13,7 +13,8 @@ PRIMARY_KEY = """select k.column_name
 from information_schema.table_constraints c
 join information_schema.key_column_usage k
   on k.constraint_name=c.constraint_name and k.table_schema=c.table_schema and k.table_name=c.table_name
-where c.constraint_type='PRIMARY KEY' and c.table_schema=%s and c.table_name=%s order by k.ordinal_position"""
+where c.constraint_type='PRIMARY KEY' and c.table_schema=%s and c.table_name=%s and k.table_schema=%s and k.table_name=%s
+order by k.ordinal_position"""  # both are named: MariaDB would open every table of the server
 
 
 def mysql_kind(t):
@@ -104,7 +105,7 @@ class Source:
         if self.my and "MariaDB" in str(self.ask("select version()")[0][0]):  # its json is longtext with a check
             checks = " ".join(str(r[0]) for r in self.ask(CHECKS, at))
             self.cols |= {n: ("json", "{}") for n in self.cols if f"json_valid(`{n}`)" in checks}
-        self.pk = [str(r[0]) for r in self.ask(PRIMARY_KEY, at)]
+        self.pk = [str(r[0]) for r in self.ask(PRIMARY_KEY, at + at)]
 
     def ask(self, sql, args=None):
         cur = self.c.cursor()

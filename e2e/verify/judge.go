@@ -20,32 +20,53 @@ import (
 type Judge struct {
 	sink   Sink
 	source *servers.Server
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *json.Decoder
-	said   bytes.Buffer
+	*program
+	unbind func() bool // from the context whose end ends the program
 }
+
+// A program is the process that compares. It takes questions about any sink and source.
+type program struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *json.Decoder
+	said bytes.Buffer
+}
+
+// idle are programs that have judged and may judge again: to start one takes as long as to compare some tables. They end
+// with the test binary.
+var idle = make(chan *program, 4)
 
 // Start starts a judge of tables in sink whose sources are on a server.
 func Start(ctx context.Context, sink Sink, source *servers.Server) (*Judge, error) {
+	j := &Judge{sink: sink, source: source}
+	select {
+	case j.program = <-idle:
+	default:
+		var err error
+		if j.program, err = begin(); err != nil {
+			return nil, fmt.Errorf("start judge: %w", err)
+		}
+	}
+	j.unbind = context.AfterFunc(ctx, func() { _ = j.cmd.Process.Kill() })
+	return j, nil
+}
+
+func begin() (*program, error) {
 	tool, err := script()
 	if err != nil {
 		return nil, err
 	}
-	j := &Judge{sink: sink, source: source, cmd: exec.CommandContext(ctx, tool, "run", "verify.py")}
-	j.cmd.Stderr = &j.said
-	if j.in, err = j.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start judge: %w", err)
+	p := &program{cmd: exec.Command(tool, "run", "verify.py")}
+	p.cmd.Stderr = &p.said
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
 	}
-	out, err := j.cmd.StdoutPipe()
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("start judge: %w", err)
+		return nil, err
 	}
-	j.out = json.NewDecoder(out)
-	if err := j.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start judge: %w", err)
-	}
-	return j, nil
+	p.out = json.NewDecoder(out)
+	return p, p.cmd.Start()
 }
 
 // Compare compares tables with their sources as they are now; an error means that the judge itself did not work.
@@ -66,13 +87,21 @@ func (j *Judge) Compare(pairs ...Pair) ([]Result, error) {
 
 // failed ends a judge that does not answer, and adds what it said to the error.
 func (j *Judge) failed(doing string, err error) error {
+	j.unbind()
 	_ = j.cmd.Process.Kill()
 	_ = j.cmd.Wait() // it was killed
 	return fmt.Errorf("%s: %w: %s", doing, err, j.said.Bytes())
 }
 
-// Close ends the judge.
+// Close ends the judge. One that has read records ends its program, too: they may be of topics that are made anew.
 func (j *Judge) Close() error {
+	if _, reads := j.sink.(Kafka); j.unbind() && !reads {
+		select {
+		case idle <- j.program:
+			return nil
+		default:
+		}
+	}
 	if err := j.in.Close(); err != nil {
 		return fmt.Errorf("end judge: %w", err)
 	}
