@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ type Daemon struct {
 	pipeline *Pipeline
 	cmd      *exec.Cmd
 	done     chan struct{} // closed when it has ended
+	said     int           // bytes of the log before its start
 }
 
 // Run starts `cdcsync run` with additional environment variables. It is killed when the test ends, or when the test
@@ -27,7 +29,12 @@ func (p *Pipeline) Run(t testing.TB, env ...string) *Daemon {
 		t.Fatalf("open log of cdcsync: %v", err)
 	}
 	defer func() { _ = log.Close() }()
-	d := &Daemon{pipeline: p, cmd: exec.Command(Binary(t), "run", p.Config), done: make(chan struct{})}
+	said, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		t.Fatalf("open log of cdcsync: %v", err)
+	}
+	d := &Daemon{pipeline: p, cmd: exec.Command(Binary(t), "run", p.Config), done: make(chan struct{}), said: int(said)}
+	p.newest = d
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Env = append(os.Environ(), env...)
 	if err := d.cmd.Start(); err != nil {
@@ -47,6 +54,15 @@ func (p *Pipeline) Run(t testing.TB, env ...string) *Daemon {
 		}
 	})
 	return d
+}
+
+// begun waits until the program runs, or has ended.
+func (d *Daemon) begun(timeout time.Duration) {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); {
+		if text, err := os.ReadFile(d.pipeline.log()); err != nil || strings.Contains(string(text[d.said:]), "msg=started") || d.Ended(20*time.Millisecond) {
+			return
+		}
+	}
 }
 
 func (p *Pipeline) log() string { return filepath.Join(p.Dir, "log") }

@@ -38,6 +38,7 @@ type Pipeline struct {
 	target   Target
 	settings Settings
 	told     sync.Once // the log's end, when the test has failed
+	newest   *Daemon
 }
 
 // NewPipeline writes a configuration that copies a database into an Iceberg warehouse of its own, with a user who may do
@@ -168,9 +169,12 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 // Equal waits until every table of the pipeline equals its source, and fails the test with the differences if that has
-// not happened in time.
+// not happened in time. A program that was just started is waited for: it may have nothing to do.
 func (p *Pipeline) Equal(t testing.TB, timeout time.Duration, tables ...string) []verify.Result {
 	t.Helper()
+	if p.newest != nil {
+		p.newest.begun(timeout)
+	}
 	judge, err := verify.Start(t.Context(), p.Sink(), p.Server)
 	if err != nil {
 		t.Fatalf("verify: %v", err)

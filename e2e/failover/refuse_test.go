@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type refusal struct {
 	t  testing.TB
 	pl *e2e.Pipeline
 	db string
+	n  int // of rows that show how far the program is
 }
 
 func refuse(t *testing.T, p *pair) {
@@ -38,9 +40,11 @@ func refuse(t *testing.T, p *pair) {
 	x.stranger()
 }
 
-// follows runs the program until it has all that the server at the address has.
+// follows runs the program until it has all that the server at the address has, which is at least one row more.
 func (x *refusal) follows() {
 	x.t.Helper()
+	x.n++
+	x.primary.Exec(x.t, fmt.Sprintf("REPLACE INTO %s.t VALUES (0, %d)", x.db, x.n))
 	d := x.pl.Run(x.t)
 	x.pl.Equal(x.t, 60*time.Second, "t")
 	if code := d.Terminate(x.t); code != 0 {

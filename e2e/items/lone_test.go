@@ -10,6 +10,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/e2e"
 	"github.com/cdcsync/cdcsync/e2e/servers"
+	"github.com/cdcsync/cdcsync/pipeline"
 )
 
 // A lone scenario is no list of statements: it has a pipeline of its own, and often a server that it stops.
@@ -124,7 +125,13 @@ func (l *lone) again(tables ...string) {
 	if out, said, code := l.pipe.Command(l.t, "resync", "--all"); code != 0 {
 		l.t.Fatalf("cdcsync resync --all: code %d: %s%s", code, out, said)
 	}
-	l.end(l.copied(tables...))
+	d := l.pipe.Run(l.t)
+	e2e.Until(l.t, patience, "all is copied anew", func() bool {
+		s := (&run{pipe: l.pipe}).state(l.t)
+		return !slices.ContainsFunc(s.Tables, func(x pipeline.SavedTable) bool { return x.Resync || x.State == pipeline.Copying })
+	})
+	l.pipe.Equal(l.t, patience, tables...)
+	l.end(d)
 	l.pipe.Equal(l.t, 0, tables...)
 }
 
