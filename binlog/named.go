@@ -29,9 +29,10 @@ func (a *assembler) unplace() {
 var errMixed = errors.New("transactions that only this server has, from when it was a replica, changed the table before others did " +
 	"that were read of another server: which values are the newest is not told: resync the table")
 
-// own notes that the server itself changed a table, in a log that may have transactions behind that were read already.
+// own notes that the server itself changed a table, nil if it is not captured, in a log that may have transactions behind
+// that were read already.
 func (a *assembler) own(t *table) {
-	if a.pos.Ragged && a.facts.named && a.txn.origin.Server == a.self && !slices.Contains(a.mixed, t) {
+	if t != nil && a.pos.Ragged && a.facts.named && a.txn.origin.Server == a.self && !slices.Contains(a.mixed, t) {
 		a.mixed = append(a.mixed, t)
 	}
 }
