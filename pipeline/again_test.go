@@ -137,12 +137,45 @@ func TestRun_NameLeft(t *testing.T) {
 						}
 					}
 					r.src.Script(takes)
-					s, err := r.run(t.Context(), live(), r.caughtUp)
-					if err := errors.Join(err, r.equal(out, named("_y"))); err != nil || tableOf(t, s, a).State != Following {
+					equal := func() error { return r.equal(out, named("_y")) }
+					s, err := r.run(t.Context(), live(), func(s Status) bool { return r.caughtUp(s) && equal() == nil })
+					if err := errors.Join(err, equal()); err != nil || tableOf(t, s, a).State != Following {
 						t.Errorf("%v, got %+v", err, s.Tables)
 					}
 				})
 			})
 		}
 	}
+}
+
+// TestRun_NameLeft_Copying gives a table that is being copied the name that another has left: the attempt ends for it, and
+// the next knows that both names are free for tables to come.
+func TestRun_NameLeft_Copying(t *testing.T) {
+	in(t, func(t *testing.T) {
+		r, a, b, out := newRig(t), named("a"), named("b"), named("_out")
+		r.tune = func(p *Pipeline) { p.Match = func(n schema.Name) bool { return n.Table[0] != '_' } }
+		stock(r.src)
+		if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		r.src.Rename(a, out)
+		if _, err := r.run(t.Context(), live(), r.caughtUp); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.resync(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		equal := func(s Status) bool { return r.caughtUp(s) && r.equal(out) == nil }
+		r.src.Rename(b, a)
+		s, err := r.run(t.Context(), live(), equal)
+		if err := errors.Join(err, r.equal(out)); err != nil || tableOf(t, s, b).State != Stopped {
+			t.Fatalf("%v, got %+v", err, s.Tables)
+		}
+		r.src.Create(simple("b"))
+		r.src.Begin().Insert(b, "1", "new").Commit()
+		s, err = r.run(t.Context(), live(), equal)
+		if err := errors.Join(err, r.equal(out)); err != nil || tableOf(t, s, b).State != Following {
+			t.Errorf("%v, got %+v", err, s.Tables)
+		}
+	})
 }

@@ -46,11 +46,12 @@ func TestRun_TablesAppear(t *testing.T) {
 					stock(r.src)
 					life(r.src)
 					proc := &process{at: n, fate: f}
-					s, err := r.run(t.Context(), proc, r.caughtUp)
+					done := func(s Status) bool { return r.caughtUp(s) && r.equal(old, old2) == nil } // the end of a copy is told beside the log
+					s, err := r.run(t.Context(), proc, done)
 					reached = proc.ops >= n
 					if errors.Is(err, errDead) {
 						r.sink.Restart()
-						s, err = r.run(t.Context(), live(), r.caughtUp)
+						s, err = r.run(t.Context(), live(), done)
 					}
 					if err := errors.Join(err, r.equal(old, old2)); err != nil {
 						t.Fatalf("operation %d, %v: %v, %+v", n, proc.names[:min(n, len(proc.names))], err, s.Tables)

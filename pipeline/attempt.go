@@ -309,7 +309,7 @@ func (a *attempt) commitRest(t *txn, stops []*schema.TableError) error {
 			return fmt.Errorf("commit epoch %d: %w", t.save.epoch, s)
 		}
 		r := t.states[i]
-		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), t.from
+		r.stopped(t.from, s.Err)
 		e.stops = append(e.stops, &schema.TableError{Table: r.Name, Err: s.Err})
 	}
 	if err := a.commitStore(t); err != nil {

@@ -63,7 +63,7 @@ func (a *attempt) persistStops(ctx context.Context, e *stopError) error {
 				return fmt.Errorf("stop tables: %w", err)
 			}
 		}
-		r.State, r.Reason, r.Position = Stopped, s.Err.Error(), c.Position
+		r.stopped(c.Position, s.Err)
 		sv.tables = append(sv.tables, r)
 		a.p.Log.Error("stopped a table", "pipeline", a.p.Name, "table", r.Name, "position", c.Position, "err", s.Err)
 	}

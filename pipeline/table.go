@@ -106,9 +106,14 @@ func (t *table) follows() bool { return t.State == Copying || t.State == Followi
 // left says that no table of its name is captured, and the next one is to be.
 func (t *table) left() bool { return t.State == Stopped && (t.Left || t.Resync) }
 
+// stopped notes that the capture of the table ends at a position.
+func (r *tableRecord) stopped(at source.Position, reason error) {
+	r.State, r.Reason, r.Position, r.Left = Stopped, reason.Error(), at, errors.Is(reason, source.ErrLeft)
+}
+
 // stop ends the capture of the table at a position.
 func (t *table) stop(at source.Position, reason error) {
-	t.State, t.Reason, t.Position, t.Left = Stopped, reason.Error(), at, errors.Is(reason, source.ErrLeft)
+	t.stopped(at, reason)
 	t.dirty = true
 	t.tally.set(&t.tableRecord)
 }

@@ -163,7 +163,7 @@ func (st *stream) stop(e *schema.TableError) {
 
 // appears says that a table which is not captured takes a name that is.
 func (st *stream) appears(d ddl) bool {
-	return d.before != (schema.Name{}) && d.after != (schema.Name{}) && d.before != d.after && !st.match(d.before) && st.match(d.after)
+	return d.before != (schema.Name{}) && d.after != (schema.Name{}) && d.before != d.after && st.shapes[d.before] == nil && st.match(d.after)
 }
 
 // leaves says that a captured table takes a name that is not.
