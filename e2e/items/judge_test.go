@@ -93,7 +93,7 @@ func (j *judge) look(t *testing.T, state *pipeline.SavedState, m moment) bool {
 // end compares all tables that must be equal, and holds the stages to what else is wanted.
 func (j *judge) end(t *testing.T) {
 	t.Helper()
-	state := j.run.state(t)
+	state := j.run.told(t)
 	j.look(t, state, whole)
 	for _, x := range j.run.stages {
 		x.saved = state

@@ -21,10 +21,14 @@ type lone struct {
 	pipe   *e2e.Pipeline
 }
 
-// alone plays lone scenarios of one item on private servers, each as a row of the matrix.
+// alone plays lone scenarios of one item on private servers, each as a row of the matrix. They wait more than they work, so
+// the servers go beside each other.
 func alone(t *testing.T, item string, options []string, list map[string]func(l *lone) string) {
 	t.Helper()
-	servers.EachPrivate(t, func(t *testing.T, s *servers.Server) { playAlone(t, item, s, list) }, options...)
+	servers.EachPrivate(t, func(t *testing.T, s *servers.Server) {
+		t.Parallel()
+		playAlone(t, item, s, list)
+	}, options...)
 }
 
 // playAlone plays scenarios one after another; each returns what the matrix is to say.

@@ -32,6 +32,9 @@ func (m *matrix) set(c *scenario, result string) {
 	m.rows = append(m.rows, [3]string{c.item, c.name, result})
 }
 
+// writing is held by who changes the matrix's file.
+var writing sync.Mutex
+
 // write adds the matrix to the table of the file that CDCSYNC_MATRIX_OUT names: a column for each server.
 func (m *matrix) write(t testing.TB) {
 	t.Helper()
@@ -39,6 +42,8 @@ func (m *matrix) write(t testing.TB) {
 	if path == "" || len(m.rows) == 0 {
 		return
 	}
+	writing.Lock()
+	defer writing.Unlock()
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)

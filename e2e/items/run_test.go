@@ -144,7 +144,7 @@ func (r *run) copied(t *testing.T, d *e2e.Daemon) {
 		if s.Epoch > 0 && !copying(s) {
 			return
 		}
-		r.lives(t, d, 100*time.Millisecond)
+		r.lives(t, d, 300*time.Millisecond)
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: all tables are copied: %+v", patience, s.Tables)
 		}
@@ -164,8 +164,18 @@ func (r *run) lives(t *testing.T, d *e2e.Daemon, least time.Duration) {
 	}
 }
 
-// state is what `cdcsync state` says.
+// state is what `cdcsync state` would say, which takes a while to start.
 func (r *run) state(t testing.TB) *pipeline.SavedState {
+	t.Helper()
+	s, err := pipeline.ReadState(t.Context(), r.pipe.State, r.pipe.Name)
+	if err != nil {
+		return &pipeline.SavedState{} // it has not begun
+	}
+	return s
+}
+
+// told is what `cdcsync state` says.
+func (r *run) told(t testing.TB) *pipeline.SavedState {
 	t.Helper()
 	out, said, code := r.pipe.Command(t, "state", "-o", "json")
 	s := &pipeline.SavedState{}
