@@ -51,6 +51,7 @@ type assembler struct {
 
 	self  [16]byte // the server's UUID
 	mixed []*table // changed by this server's own transactions while the position is ragged
+	left  uint64   // Seq of the position when the server was last asked by GTIDs
 }
 
 // A table is one captured table.

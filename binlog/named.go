@@ -16,6 +16,7 @@ import (
 
 // unplace gives up the place in the files: the server finds it by the GTIDs, and says where it is.
 func (a *assembler) unplace() {
+	a.left = a.pos.Seq()
 	a.pos.File, a.pos.Offset, a.unplaced = "", 0, true
 	a.pos.Ragged, a.even = true, math.MaxUint64
 	a.self, _ = parseUUID(a.facts.id) // MariaDB's servers have none
@@ -40,7 +41,10 @@ func (a *assembler) own(t *table) {
 // skipped takes notice of transactions that the server has left out, up to an offset, because they were read of another
 // server. A replica carries them out in the order of their server, but that is not so for what was written to the replica.
 func (a *assembler) skipped(offset uint64) {
-	if len(a.mixed) == 0 || a.unplaced || offset <= a.pos.Offset {
+	if len(a.mixed) == 0 || !a.unplaced && offset <= a.pos.Offset {
+		return
+	}
+	if a.unplaced && a.seq(offset) == a.left { // the connection was lost behind those transactions
 		return
 	}
 	for _, t := range a.mixed {

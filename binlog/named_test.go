@@ -12,7 +12,7 @@ import (
 func TestSkipped(t *testing.T) {
 	self := [16]byte{1}
 	tables := map[schema.Name]*table{}
-	for _, name := range []string{"own", "theirs", "renamed"} {
+	for _, name := range []string{"own", "theirs", "renamed", "last"} {
 		n := schema.Name{Namespace: "d", Table: name}
 		tables[n] = &table{shape: &schema.Table{Name: n}}
 	}
@@ -45,8 +45,17 @@ func TestSkipped(t *testing.T) {
 	} else if got := stopped(); got != "own" {
 		t.Errorf("stopped %q, want own", got)
 	}
-	a.pos.Ragged = false
 	changed(self, named("theirs"))
+	a.unplace()
+	a.pos.File = "b.000001"
+	if a.skipped(100); stopped() != "" {
+		t.Error("a table has stopped when the reading went on where the connection was lost")
+	}
+	if a.skipped(180); stopped() != "theirs" {
+		t.Error("the table has not stopped at a gap where the connection was lost")
+	}
+	a.unplaced, a.pos.Offset, a.pos.Ragged = false, 180, false
+	changed(self, named("last"))
 	if a.skipped(200); stopped() != "" {
 		t.Error("a table has stopped, though nothing that was read is behind the position")
 	}
