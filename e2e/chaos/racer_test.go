@@ -133,7 +133,7 @@ func rest(ctx context.Context, d time.Duration) {
 var refusals = map[uint16]bool{
 	1017: true, 1050: true, 1051: true, 1054: true, 1060: true, 1061: true, 1062: true, 1091: true, 1146: true, // what is there, or not any more
 	1020: true, 1205: true, 1213: true, 1412: true, 1684: true, // locks and views of others
-	1053: true, 1317: true, 1927: true, 3169: true, // the server ends
+	1028: true, 1053: true, 1317: true, 1927: true, 3169: true, // the server ends
 	1359: true, 1360: true, // triggers that are there, or not
 	3854: true, // a statement of another session that the list of sessions cannot show
 	6:    true, // a temporary file is gone: MariaDB's servers of one machine share a folder for them

@@ -193,6 +193,7 @@ var refusals = map[uint16]bool{
 	1091: true, // cannot drop: just dropped
 	1060: true, // duplicate column name
 	1317: true, // the statement was interrupted: the server shuts down
+	1028: true, // ... as it sorted
 	1397: true, // no such XA transaction: another session has ended it, or still has it
 	1402: true, // the XA transaction was rolled back
 	1614: true, // ... for a deadlock
