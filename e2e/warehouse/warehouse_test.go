@@ -114,13 +114,14 @@ func TestNetwork_Cut(t *testing.T) {
 			px := proxy.New(t, addr)
 			through := e2e.Settings{"sink.hostname": px.Host, "sink.port": fmt.Sprint(px.Port), "sink.protocol": protocol}
 			cut := 0
-			e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(r *rand.Rand, round int) {
+			e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(r *rand.Rand, round int) bool {
 				c.Revive(t)
 				if round%3 == 0 {
 					cut += px.Cut()
 				} else {
 					px.LoseReply("INSERT", 1+r.IntN(2))
 				}
+				return px.Lost() > 0
 			}, func() { px.LoseReply("", 0) })
 			t.Logf("%d connections cut, %d replies lost", cut, px.Lost())
 			if px.Lost() == 0 {
@@ -136,8 +137,9 @@ func TestNetwork_Down(t *testing.T) {
 	px := proxy.New(t, c.HTTPAddr)
 	through := e2e.Settings{"sink.hostname": px.Host, "sink.port": fmt.Sprint(px.Port)}
 	px.Refuse(true)
-	e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(_ *rand.Rand, round int) {
+	e2e.CutSink(t, e2e.ClickHouse{Server: c}, servers.Shared(t, servers.FlavourMariaDB), through, func(_ *rand.Rand, round int) bool {
 		px.Refuse(round%6 == 5)
+		return true
 	}, func() { px.Refuse(false) })
 }
 
